@@ -1,0 +1,97 @@
+//! A feature matrix in memory: n rows of d numbers, in the precision of its source.
+
+use std::ops::Range;
+
+/// The numbers of a feature matrix, row after row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// Single precision, as networks give it.
+    F32(Vec<f32>),
+    /// Double precision.
+    F64(Vec<f64>),
+}
+
+/// n × d features, one row per sample.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    dim: usize,
+    values: Values,
+}
+
+impl Values {
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+        }
+    }
+}
+
+impl Features {
+    /// A matrix of rows of `dim` numbers.
+    ///
+    /// # Panics
+    /// If `dim` is 0 or does not divide the number of values: the reader that built them has checked.
+    pub fn new(dim: usize, values: Values) -> Self {
+        assert!(dim > 0 && values.len().is_multiple_of(dim), "values are not a whole number of rows");
+        Self { dim, values }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    /// How many numbers a row has.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The numbers, row after row.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Calls `each` with the place (row, column) and value of every number of these rows, as f64.
+    pub fn visit(&self, rows: Range<usize>, mut each: impl FnMut(usize, usize, f64)) {
+        let dim = self.dim;
+        let span = rows.start * dim..rows.end * dim;
+        let place = |offset: usize| (rows.start + offset / dim, offset % dim);
+        match &self.values {
+            Values::F32(values) => {
+                for (offset, &value) in values[span].iter().enumerate() {
+                    let (row, column) = place(offset);
+                    each(row, column, f64::from(value));
+                }
+            }
+            Values::F64(values) => {
+                for (offset, &value) in values[span].iter().enumerate() {
+                    let (row, column) = place(offset);
+                    each(row, column, value);
+                }
+            }
+        }
+    }
+
+    /// The place (row, column) of the first number that is NaN or infinite.
+    pub fn first_not_finite(&self) -> Option<(usize, usize)> {
+        let place = match &self.values {
+            Values::F32(values) => values.iter().position(|value| !value.is_finite()),
+            Values::F64(values) => values.iter().position(|value| !value.is_finite()),
+        }?;
+        Some((place / self.dim, place % self.dim))
+    }
+
+    /// The rows at these places, in the order given.
+    #[must_use]
+    pub fn select(&self, rows: &[usize]) -> Self {
+        fn pick<T: Copy>(values: &[T], dim: usize, rows: &[usize]) -> Vec<T> {
+            rows.iter().flat_map(|&row| values[row * dim..(row + 1) * dim].iter().copied()).collect()
+        }
+        let values = match &self.values {
+            Values::F32(values) => Values::F32(pick(values, self.dim, rows)),
+            Values::F64(values) => Values::F64(pick(values, self.dim, rows)),
+        };
+        Self { dim: self.dim, values }
+    }
+}

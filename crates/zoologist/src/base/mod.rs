@@ -1,0 +1,15 @@
+//! The few values that every floor speaks of: faults, seeds, targets, features, paths as text.
+//!
+//! Nothing here reads a file, knows a format or computes a score. It stands below the ground floor so that
+//! `stats`, `data`, `zoo` and `store` can share these types without knowing each other.
+
+mod fault;
+mod features;
+pub mod path_text;
+mod seed;
+mod targets;
+
+pub use fault::{Fail, Fault};
+pub use features::{Features, Values};
+pub use seed::{Seed, Stream};
+pub use targets::{Classes, Columns, Targets, TargetsError, Task};

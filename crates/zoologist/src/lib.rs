@@ -1,0 +1,22 @@
+//! Which pre-trained model should I use for my data? Answered in minutes, without fine-tuning, with the evidence shown.
+//!
+//! Data flow, and the floors that enforce it (a module uses lower floors only; `tests/floors.rs` checks):
+//!
+//! ```text
+//! floor 5  report    renders plain results
+//! floor 4  rank      the pipeline: data and zoo to a ranking
+//! floor 3            (the checks and layer studies come here)
+//! floor 2  score, extract     pure maths over statistics; the worker that runs models
+//! floor 1  stats, data, zoo, store    the ground: each knows none of the others
+//! floor 0  base      the few values everybody speaks of
+//! ```
+
+pub mod base;
+pub mod data;
+pub mod extract;
+pub mod rank;
+pub mod report;
+pub mod score;
+pub mod stats;
+pub mod store;
+pub mod zoo;

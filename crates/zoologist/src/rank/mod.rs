@@ -1,0 +1,5 @@
+//! To be written.
+
+mod ranking;
+
+pub use ranking::*;

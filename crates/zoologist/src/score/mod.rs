@@ -1,0 +1,5 @@
+//! To be written.
+
+mod result;
+
+pub use result::{Score, Status};

@@ -1,0 +1,42 @@
+//! What a score says: a value or the reason why there is none.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether and why a value exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// An ordinary value.
+    Ok,
+    /// The best use of these features is not to use them; the value is that of no features.
+    FeaturesUnused,
+    /// The features fit the targets to within rounding: the evidence has no upper bound. No value; sorts first.
+    Unbounded,
+    /// The best noise level is 0, which is a finite limit because there are no more rows than dimensions.
+    NoiseFreeLimit,
+    /// The value can't tell models apart any more (more dimensions than rows).
+    Saturated,
+    /// The definition does not cover this task.
+    NotApplicable,
+    /// An input that the definition needs was not given.
+    NeedsInput,
+    /// It would cost more memory or time than the stated bound.
+    TooLarge,
+}
+
+/// One score of one feature matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// The metric's name, as on the command line.
+    pub metric: String,
+    /// The value; higher is better. `None` when the status says why.
+    pub value: Option<f64>,
+    /// Whether and why a value exists.
+    pub status: Status,
+    /// A 95% interval for the value under another draw of the user's rows (a jackknife over the shards).
+    pub interval: Option<[f64; 2]>,
+    /// Nats per sample gained over using no features (`logme` only).
+    pub gain: Option<f64>,
+    /// What the reader should know: why there is no value or interval, or what chance would give.
+    pub note: Option<String>,
+}
