@@ -1,0 +1,182 @@
+//! The scores against golden values, and LogME's fast form against its oracle.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::logme::logme;
+use super::{Rows, evaluate, metric};
+use crate::base::{Classes, Columns, Features, Seed, Targets, Values};
+use crate::stats::Moments;
+
+#[derive(Deserialize)]
+struct Case {
+    task: String,
+    exact: BTreeMap<String, Option<f64>>,
+    columns: Option<BTreeMap<String, Option<ExpectedColumn>>>,
+}
+
+#[derive(Deserialize)]
+struct ExpectedColumn {
+    value: Option<f64>,
+    status: String,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/golden")
+}
+
+fn cases() -> BTreeMap<String, Case> {
+    serde_json::from_slice(&std::fs::read(folder().join("expected.json")).unwrap()).unwrap()
+}
+
+fn array<T: npyz::Deserialize>(name: &str) -> std::io::Result<(Vec<u64>, Vec<T>)> {
+    let bytes = std::fs::read(folder().join(name))?;
+    let file = npyz::NpyFile::new(&bytes[..])?;
+    Ok((file.shape().to_vec(), file.into_vec()?))
+}
+
+fn load(name: &str, task: &str) -> (Features, Targets) {
+    let file = format!("{name}.features.npy");
+    let features = match array::<f32>(&file) {
+        Ok((shape, values)) => Features::new(shape[1] as usize, Values::F32(values)),
+        Err(_) => {
+            let (shape, values) = array::<f64>(&file).unwrap();
+            Features::new(shape[1] as usize, Values::F64(values))
+        }
+    };
+    let file = format!("{name}.labels.npy");
+    let names = |shape: &[u64]| (0..shape.get(1).copied().unwrap_or(1)).map(|place| place.to_string()).collect();
+    let targets = match task {
+        "classification" => {
+            let labels: Vec<String> = array::<i64>(&file).unwrap().1.iter().map(ToString::to_string).collect();
+            Targets::Classes(Classes::from_names(&labels).unwrap())
+        }
+        "regression" => {
+            let (shape, values) = array::<f64>(&file).unwrap();
+            Targets::Regression(Columns::new(names(&shape), values).unwrap())
+        }
+        _ => {
+            let (shape, values) = array::<u8>(&file).unwrap();
+            Targets::Multilabel(Columns::new(names(&shape), values.iter().map(|&v| f64::from(v)).collect()).unwrap())
+        }
+    };
+    (features, targets)
+}
+
+fn tolerance(name: &str) -> f64 {
+    if name == "offset_1e4" { 1e-6 } else { 1e-9 }
+}
+
+fn assert_close(found: f64, expected: f64, relative: f64, what: &str) {
+    assert!((found - expected).abs() <= relative * expected.abs(), "{what}: {found} for {expected}");
+}
+
+#[test]
+fn logme_agrees_with_every_golden_case() {
+    for (name, case) in cases() {
+        let (features, targets) = load(&name, &case.task);
+        let found = logme(&Moments::of(&features, &targets, 0..features.rows()));
+        match (found.value(), case.exact["logme"]) {
+            (Some(found), Some(expected)) => assert_close(found, expected, tolerance(&name), &name),
+            (found, expected) => assert_eq!(found, expected, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn logme_agrees_with_every_golden_column() {
+    for (name, case) in cases() {
+        let (features, targets) = load(&name, &case.task);
+        let found = logme(&Moments::of(&features, &targets, 0..features.rows()));
+        for (column, expected) in case.columns.unwrap_or_default() {
+            let place = targets.names().iter().position(|name| *name == column);
+            let column_found = place.and_then(|place| found.columns[place].as_ref());
+            let Some(expected) = expected else {
+                assert!(column_found.is_none(), "{name} {column} does not vary");
+                continue;
+            };
+            let column_found = column_found.unwrap();
+            let limit = format!("{:?}", column_found.limit);
+            let limits = BTreeMap::from([
+                ("ok", "Interior"),
+                ("features_unused", "FeaturesUnused"),
+                ("unbounded", "Unbounded"),
+                ("noise_free_limit", "NoiseFree"),
+            ]);
+            assert_eq!(limit, limits[expected.status.as_str()], "{name} {column}");
+            if let Some(value) = expected.value {
+                assert_close(column_found.value.unwrap(), value, tolerance(&name), &format!("{name} {column}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn knn_and_ridge_agree_with_every_golden_case() {
+    for (name, case) in cases() {
+        let (features, targets) = load(&name, &case.task);
+        let order: Vec<usize> = (0..features.rows()).collect();
+        let half = features.rows() / 2;
+        let shards = [0..half, half..features.rows()];
+        let rows = Rows { features: &features, targets: &targets, shards: &shards, order: &order };
+        for metric_name in ["knn", "ridge"] {
+            let found = evaluate(&[metric(metric_name).unwrap()], &rows, false)[0].score.value;
+            if let Some(Some(expected)) = case.exact.get(metric_name) {
+                assert_close(found.unwrap(), *expected, 1e-9, &format!("{name} {metric_name}"));
+            }
+        }
+    }
+}
+
+/// Random features with a class signal, some wide, some of low rank, some with an offset.
+fn random_case(seed: u64) -> (Features, Targets) {
+    let mut stream = Seed(seed).stream("test", "case");
+    let (rows, dim, classes) = (20 + stream.below(120), 2 + stream.below(90), 2 + stream.below(6));
+    let rank = if stream.below(3) == 0 { 1 + dim / 4 } else { dim };
+    let offset = [0.0, 3.0, 100.0][stream.below(3)];
+    let mut gauss =
+        || (0..6).map(|_| stream.unit()).sum::<f64>() * std::f64::consts::SQRT_2 - 3.0 * std::f64::consts::SQRT_2;
+    let mixing: Vec<f64> = (0..rank * dim).map(|_| gauss()).collect();
+    let labels: Vec<usize> = (0..rows).map(|row| row % classes).collect();
+    let mut values = Vec::new();
+    for &label in &labels {
+        let latent: Vec<f64> =
+            (0..rank).map(|place| gauss() + if place % classes == label { 1.5 } else { 0.0 }).collect();
+        let mix = |column: usize| (0..rank).map(|place| latent[place] * mixing[place * dim + column]).sum::<f64>();
+        values.extend((0..dim).map(|column| mix(column) + offset));
+    }
+    let names: Vec<String> = labels.iter().map(ToString::to_string).collect();
+    (Features::new(dim, Values::F64(values)), Targets::Classes(Classes::from_names(&names).unwrap()))
+}
+
+#[test]
+fn the_fast_form_of_logme_agrees_with_the_oracle() {
+    for seed in 0..40 {
+        let (features, targets) = random_case(seed);
+        let fast = logme(&Moments::of(&features, &targets, 0..features.rows()));
+        if let Some(value) = fast.value() {
+            assert_close(value, super::logme::oracle::logme(&features, &targets), 1e-7, &format!("seed {seed}"));
+        }
+    }
+}
+
+#[test]
+fn logme_does_not_change_with_scale_rotation_or_division_into_parts() {
+    for seed in 100..112 {
+        let (features, targets) = random_case(seed);
+        let rows = features.rows();
+        let Some(value) = logme(&Moments::of(&features, &targets, 0..rows)).value() else { continue };
+        let Values::F64(values) = features.values() else { unreachable!("random cases are f64") };
+        let scaled = Features::new(features.dim(), Values::F64(values.iter().map(|value| value * 4096.0).collect()));
+        let found = logme(&Moments::of(&scaled, &targets, 0..rows)).value().unwrap();
+        assert_close(found, value, 1e-12, &format!("scaled, seed {seed}"));
+        let reversed = values.chunks(features.dim()).flat_map(|row| row.iter().rev().copied()).collect();
+        let found = logme(&Moments::of(&Features::new(features.dim(), Values::F64(reversed)), &targets, 0..rows));
+        assert_close(found.value().unwrap(), value, 1e-9, &format!("columns reversed, seed {seed}"));
+        let mut parts = Moments::of(&features, &targets, rows / 3..rows);
+        parts.merge(&Moments::of(&features, &targets, 0..rows / 3));
+        assert_close(logme(&parts).value().unwrap(), value, 1e-9, &format!("merged, seed {seed}"));
+    }
+}

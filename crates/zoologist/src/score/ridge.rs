@@ -1,0 +1,146 @@
+//! `ridge`: leave-one-out quality of a ridge regression on the features, in closed form.
+//!
+//! Centred features, targets one-hot or as given, intercept not penalised. With the eigenvectors u of F F' and the
+//! eigenvalues s², for each penalty lambda: w = s²/(s² + lambda), leverage h_i = 1/n + sum_k w_k u_ik², left-out error
+//! e_i = (y_i - fit_i) / (1 - h_i). The lambda of least squared error wins; a tie goes to the larger. Classes: accuracy
+//! of the left-out predictions; otherwise 1 - sum e² / sum (y - mean of the others)², averaged over the columns.
+//! Source: Golub, Heath and Wahba (1979), eq. 1.8. Time n d min(n, d).
+
+use faer::Mat;
+
+use super::{Evaluation, Rows, Status, chance, linear};
+use crate::base::Targets;
+
+/// Penalties tried, as powers of ten times the largest eigenvalue.
+const POWERS: std::ops::RangeInclusive<i32> = -8..=2;
+/// A leverage this near 1 leaves nothing to predict from.
+const LEAST_FREEDOM: f64 = 1e-10;
+/// Multiply-adds of the predictions above which the score is refused.
+const MAX_COST: f64 = 2e13;
+
+/// The registry's entry.
+pub fn evaluate(rows: &Rows) -> Evaluation {
+    let (count, dim, width) = (rows.features.rows(), rows.features.dim(), rows.targets.names().len());
+    let cost = POWERS.count() as f64 * count as f64 * dim.min(count) as f64 * width as f64;
+    if cost > MAX_COST {
+        return Evaluation::without_value("ridge", Status::TooLarge, "too many rows times classes for the closed form");
+    }
+    let targets = target_columns(rows.targets);
+    let Some(errors) = least_left_out_errors(&Basis::of(&linear::centred(rows.features)), &targets) else {
+        return Evaluation::without_value(
+            "ridge",
+            Status::FeaturesUnused,
+            "no penalty leaves anything to predict from",
+        );
+    };
+    if let Targets::Classes(classes) = rows.targets {
+        let right = |row: usize| f64::from(predicted(&targets, &errors, row) == classes.index()[row] as usize);
+        let per_row: Vec<f64> = (0..count).map(right).collect();
+        return Evaluation::mean_of_rows("ridge", &per_row, rows.shards, chance(rows.targets));
+    }
+    match mean_left_out_r2(&targets, &errors) {
+        Some(value) => Evaluation::with_value("ridge", value, vec![], None),
+        None => Evaluation::without_value("ridge", Status::NotApplicable, "no target varies"),
+    }
+}
+
+/// The part of the features that matters: an orthonormal basis of their columns and the squared singular values.
+struct Basis {
+    /// n × r, orthonormal columns.
+    vectors: Mat<f64>,
+    /// r squared singular values, all positive.
+    squares: Vec<f64>,
+}
+
+impl Basis {
+    /// From centred features, d × n, by the smaller of the two Gram matrices.
+    fn of(table: &Mat<f64>) -> Self {
+        let (dim, rows) = table.shape();
+        let dual = rows <= dim;
+        let gram = if dual {
+            linear::product(table.transpose(), table.as_ref())
+        } else {
+            linear::product(table.as_ref(), table.transpose())
+        };
+        let (values, vectors) = linear::eigen(gram.as_ref());
+        let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
+        let first = values.partition_point(|&value| value <= limit);
+        let kept = vectors.subcols(first, values.len() - first);
+        let squares = values[first..].to_vec();
+        if dual {
+            return Self { vectors: kept.to_owned(), squares };
+        }
+        let mut vectors = linear::product(table.transpose(), kept);
+        for (column, square) in squares.iter().enumerate() {
+            vectors.col_as_slice_mut(column).iter_mut().for_each(|value| *value /= square.sqrt());
+        }
+        Self { vectors, squares }
+    }
+}
+
+/// Left-out errors, n × t, at the best penalty.
+fn least_left_out_errors(basis: &Basis, targets: &Mat<f64>) -> Option<Mat<f64>> {
+    let top = basis.squares.last()?;
+    let rows = targets.nrows() as f64;
+    let centred = Mat::from_fn(targets.nrows(), targets.ncols(), {
+        let means: Vec<f64> = (0..targets.ncols()).map(|column| targets.col(column).sum() / rows).collect();
+        move |row, column| targets[(row, column)] - means[column]
+    });
+    let projected = linear::product(basis.vectors.transpose(), centred.as_ref());
+    let mut best: Option<(f64, Mat<f64>)> = None;
+    for power in POWERS.rev() {
+        let lambda = top * 10_f64.powi(power);
+        let weights: Vec<f64> = basis.squares.iter().map(|square| square / (square + lambda)).collect();
+        let Some(errors) = left_out_errors(basis, &weights, &projected, &centred) else { continue };
+        let total = errors.squared_norm_l2();
+        if best.as_ref().is_none_or(|(least, _)| total < *least) {
+            best = Some((total, errors));
+        }
+    }
+    best.map(|(_, errors)| errors)
+}
+
+/// Left-out errors at one penalty; `None` where some row determines its own fit.
+fn left_out_errors(basis: &Basis, weights: &[f64], projected: &Mat<f64>, centred: &Mat<f64>) -> Option<Mat<f64>> {
+    let mut freedom = vec![1.0 - 1.0 / centred.nrows() as f64; centred.nrows()];
+    for (column, weight) in weights.iter().enumerate() {
+        let vector = basis.vectors.col_as_slice(column);
+        freedom.iter_mut().zip(vector).for_each(|(freedom, u)| *freedom -= weight * u * u);
+    }
+    if freedom.iter().any(|&freedom| freedom < LEAST_FREEDOM) {
+        return None;
+    }
+    let shrunk =
+        Mat::from_fn(projected.nrows(), projected.ncols(), |row, column| weights[row] * projected[(row, column)]);
+    let fitted = linear::product(basis.vectors.as_ref(), shrunk.as_ref());
+    Some(Mat::from_fn(centred.nrows(), centred.ncols(), |row, column| {
+        (centred[(row, column)] - fitted[(row, column)]) / freedom[row]
+    }))
+}
+
+/// The class with the largest left-out prediction; the first of equals.
+fn predicted(targets: &Mat<f64>, errors: &Mat<f64>, row: usize) -> usize {
+    let prediction = |column: usize| targets[(row, column)] - errors[(row, column)];
+    (1..targets.ncols()).fold(0, |best, column| if prediction(column) > prediction(best) { column } else { best })
+}
+
+/// Mean over the varying columns of 1 - sum e² / sum (y - mean of the others)².
+fn mean_left_out_r2(targets: &Mat<f64>, errors: &Mat<f64>) -> Option<f64> {
+    let rows = targets.nrows() as f64;
+    let one = |column: usize| {
+        let mean = targets.col(column).sum() / rows;
+        // y - mean of the others = (y - mean) n / (n - 1)
+        let spread: f64 = targets.col_as_slice(column).iter().map(|y| ((y - mean) * rows / (rows - 1.0)).powi(2)).sum();
+        (spread > 0.0).then(|| 1.0 - errors.col(column).squared_norm_l2() / spread)
+    };
+    let found: Vec<f64> = (0..targets.ncols()).filter_map(one).collect();
+    (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+}
+
+/// Targets as an n × t matrix: one-hot for classes.
+fn target_columns(targets: &Targets) -> Mat<f64> {
+    Mat::from_fn(targets.len(), targets.names().len(), |row, column| match targets {
+        Targets::Classes(classes) => f64::from(classes.index()[row] as usize == column),
+        Targets::Multilabel(columns) | Targets::Regression(columns) => columns.row(row)[column],
+    })
+}
