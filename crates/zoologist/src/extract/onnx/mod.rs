@@ -1,0 +1,139 @@
+//! ONNX models as bytes: reading them, finding where the features are, naming outputs, permuting weights.
+//!
+//! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
+//! over as bytes.
+
+mod cost;
+mod graph;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+pub use cost::CostPlan;
+pub use graph::{FeatureSource, Graph, Pooling};
+
+use crate::base::path_text::{escape, show};
+use crate::base::{Fail, Fault, Seed};
+
+/// Why a model can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file can't be read.
+    #[error("{}: {source}", show(.path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// The bytes are not an ONNX model.
+    #[error("not a whole ONNX model: the file is damaged, cut off or of another format. Export or download it again")]
+    Damaged,
+    /// External data outside the folder, or not pinned with the model.
+    #[error("the weights name an external file `{}` that does not lie beside the model: refused", escape(.0))]
+    Escapes(String),
+    /// A shape or type that a picture can't be fed to.
+    #[error("{0}")]
+    Unfit(String),
+    /// The runtime refused the model or failed on it.
+    #[error("{runtime} can't run this model: {reason}")]
+    Runtime {
+        /// The runtime's name.
+        runtime: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl Fail for ModelError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Read { source, .. } => Fault::of_reading(source),
+            _ => Fault::Input,
+        }
+    }
+}
+
+/// A model in memory.
+#[derive(Debug, Clone)]
+pub struct ModelBytes {
+    /// The ONNX file.
+    pub model: Vec<u8>,
+    /// External data files by the name that the model gives them.
+    pub external: BTreeMap<String, Vec<u8>>,
+}
+
+impl ModelBytes {
+    /// Reads a model and the external data that it names, all from beneath `folder`.
+    pub fn read(folder: &Path, weights: &Path) -> Result<Self, ModelError> {
+        let model = read_file(&folder.join(weights))?;
+        let home = folder.join(weights).parent().map_or_else(|| folder.to_owned(), Path::to_owned);
+        let mut external = BTreeMap::new();
+        for tensor in wire::tensors(&model)? {
+            if let wire::Place::Outside { file, .. } = tensor.place {
+                if !external.contains_key(&file) {
+                    let bytes = read_file(&beneath(&home, &file)?)?;
+                    external.insert(file, bytes);
+                }
+            }
+        }
+        Ok(Self { model, external })
+    }
+
+    /// The same model with more outputs.
+    pub fn with_outputs(&self, names: &[&str]) -> Result<Self, ModelError> {
+        Ok(Self { model: wire::with_outputs(&self.model, names)?, external: self.external.clone() })
+    }
+
+    /// Puts the numbers of each floating-point tensor into random order: the architecture stays, what was learnt goes.
+    pub fn permute_weights(&mut self, seed: Seed) -> Result<(), ModelError> {
+        for (place, tensor) in wire::tensors(&self.model)?.into_iter().enumerate() {
+            let Some(width) = tensor.float_width else { continue };
+            let bytes = match tensor.place {
+                wire::Place::Inside(range) => self.model.get_mut(range),
+                wire::Place::Outside { file, offset, length } => {
+                    self.external.get_mut(&file).and_then(|bytes| span(bytes, offset, length))
+                }
+            };
+            let stream = seed.stream("permuted weights", &format!("{place} {}", tensor.name));
+            permute(bytes.ok_or(ModelError::Damaged)?, width, stream);
+        }
+        Ok(())
+    }
+}
+
+fn span(bytes: &mut [u8], offset: u64, length: Option<u64>) -> Option<&mut [u8]> {
+    let start = usize::try_from(offset).ok()?;
+    let end = match length {
+        Some(length) => start.checked_add(usize::try_from(length).ok()?)?,
+        None => bytes.len(),
+    };
+    bytes.get_mut(start..end)
+}
+
+fn permute(bytes: &mut [u8], width: usize, mut stream: crate::base::Stream) {
+    let count = bytes.len() / width;
+    for last in (1..count).rev() {
+        let other = stream.below(last + 1);
+        for byte in 0..width {
+            bytes.swap(last * width + byte, other * width + byte);
+        }
+    }
+}
+
+/// The path of an external file, which must lie beneath the model's folder even when links are followed.
+fn beneath(home: &Path, file: &str) -> Result<PathBuf, ModelError> {
+    let escapes = || ModelError::Escapes(file.to_owned());
+    let plain = Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let path = home.join(file);
+    let real = |path: &Path| path.canonicalize().map_err(|source| ModelError::Read { path: path.to_owned(), source });
+    if !plain || !real(&path)?.starts_with(real(home)?) {
+        return Err(escapes());
+    }
+    Ok(path)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+}

@@ -1,0 +1,230 @@
+//! Editing an ONNX file where it stands, on the protocol-buffer wire format.
+//!
+//! Decoding a model and encoding it again would drop every field that the decoder does not know. So edits touch only
+//! the bytes they mean: outputs are appended to the graph record, and the numbers of weight tensors are found as byte
+//! ranges. Every size comes from an untrusted file: arithmetic is checked and ranges are looked up, never assumed.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
+
+use std::ops::Range;
+
+use super::ModelError;
+
+/// Graphs may hold graphs (`If`, `Loop`); deeper than this is refused.
+const MAX_DEPTH: usize = 8;
+
+/// Field numbers of onnx.proto.
+mod number {
+    pub const MODEL_GRAPH: u64 = 7;
+    pub const GRAPH_NODE: u64 = 1;
+    pub const GRAPH_INITIALIZER: u64 = 5;
+    pub const GRAPH_OUTPUT: u64 = 12;
+    pub const NODE_ATTRIBUTE: u64 = 5;
+    pub const ATTRIBUTE_TENSOR: u64 = 5;
+    pub const ATTRIBUTE_GRAPH: u64 = 6;
+    pub const ATTRIBUTE_TENSORS: u64 = 10;
+    pub const ATTRIBUTE_GRAPHS: u64 = 11;
+    pub const TENSOR_TYPE: u64 = 2;
+    pub const TENSOR_FLOATS: u64 = 4;
+    pub const TENSOR_NAME: u64 = 8;
+    pub const TENSOR_RAW: u64 = 9;
+    pub const TENSOR_DOUBLES: u64 = 10;
+    pub const TENSOR_EXTERNAL: u64 = 13;
+    pub const ENTRY_KEY: u64 = 1;
+    pub const ENTRY_VALUE: u64 = 2;
+    pub const VALUE_NAME: u64 = 1;
+}
+
+/// Where the numbers of a tensor stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the model file.
+    Inside(Range<usize>),
+    /// In another file beside the model: its name, and the bytes in it (to its end if there is no length).
+    Outside {
+        /// Path relative to the model's folder, as the model gives it.
+        file: String,
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: Option<u64>,
+    },
+}
+
+/// A tensor with more than one number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its name, empty for constants of nodes.
+    pub name: String,
+    /// Bytes per number if it is a floating-point tensor, else `None`.
+    pub float_width: Option<usize>,
+    /// Where its numbers are.
+    pub place: Place,
+}
+
+struct Field {
+    number: u64,
+    /// Value of a varint field.
+    value: u64,
+    /// From the tag to the end.
+    whole: Range<usize>,
+    /// The payload of a length-delimited field.
+    payload: Range<usize>,
+}
+
+/// The fields of the message in this range.
+fn fields(bytes: &[u8], message: Range<usize>) -> Result<Vec<Field>, ModelError> {
+    let mut found = vec![];
+    let mut at = message.start;
+    while at < message.end {
+        let start = at;
+        let tag = varint(bytes, &mut at)?;
+        let mut value = 0;
+        let length = match tag & 7 {
+            0 => {
+                value = varint(bytes, &mut at)?;
+                0
+            }
+            1 => 8,
+            2 => usize::try_from(varint(bytes, &mut at)?).map_err(|_| ModelError::Damaged)?,
+            5 => 4,
+            _ => return Err(ModelError::Damaged),
+        };
+        let end = at.checked_add(length).filter(|&end| end <= message.end).ok_or(ModelError::Damaged)?;
+        found.push(Field { number: tag >> 3, value, whole: start..end, payload: at..end });
+        at = end;
+    }
+    Ok(found)
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Result<u64, ModelError> {
+    let mut value = 0_u64;
+    for shift in (0..64_u32).step_by(7) {
+        let byte = *bytes.get(*at).ok_or(ModelError::Damaged)?;
+        *at = at.saturating_add(1);
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(ModelError::Damaged)
+}
+
+fn push_varint(into: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        into.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    into.push(value as u8);
+}
+
+/// A length-delimited field; its number must be below 16.
+fn push_field(into: &mut Vec<u8>, number: u64, payload: &[u8]) {
+    into.push((number << 3 | 2) as u8);
+    push_varint(into, payload.len());
+    into.extend_from_slice(payload);
+}
+
+/// The model with more graph outputs: values of the graph, by name. Everything else stays byte for byte.
+pub fn with_outputs(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, ModelError> {
+    let graphs: Vec<Field> =
+        fields(bytes, 0..bytes.len())?.into_iter().filter(|field| field.number == number::MODEL_GRAPH).collect();
+    let [graph] = &graphs[..] else { return Err(ModelError::Damaged) };
+    let part = |range: Range<usize>| bytes.get(range).ok_or(ModelError::Damaged);
+    let mut body = part(graph.payload.clone())?.to_vec();
+    for name in names {
+        let mut value = vec![];
+        push_field(&mut value, number::VALUE_NAME, name.as_bytes());
+        push_field(&mut body, number::GRAPH_OUTPUT, &value);
+    }
+    let mut edited = part(0..graph.whole.start)?.to_vec();
+    push_field(&mut edited, number::MODEL_GRAPH, &body);
+    edited.extend_from_slice(part(graph.whole.end..bytes.len())?);
+    Ok(edited)
+}
+
+/// All tensors of the model: weights, constants, and those of inner graphs.
+pub fn tensors(bytes: &[u8]) -> Result<Vec<Tensor>, ModelError> {
+    let mut found = vec![];
+    for field in fields(bytes, 0..bytes.len())? {
+        if field.number == number::MODEL_GRAPH {
+            graph_tensors(bytes, field.payload, MAX_DEPTH, &mut found)?;
+        }
+    }
+    Ok(found)
+}
+
+fn graph_tensors(bytes: &[u8], graph: Range<usize>, depth: usize, into: &mut Vec<Tensor>) -> Result<(), ModelError> {
+    let depth = depth.checked_sub(1).ok_or(ModelError::Damaged)?;
+    for field in fields(bytes, graph)? {
+        match field.number {
+            number::GRAPH_INITIALIZER => into.extend(tensor(bytes, field.payload)?),
+            number::GRAPH_NODE => node_tensors(bytes, field.payload, depth, into)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn node_tensors(bytes: &[u8], node: Range<usize>, depth: usize, into: &mut Vec<Tensor>) -> Result<(), ModelError> {
+    for attribute in fields(bytes, node)?.into_iter().filter(|field| field.number == number::NODE_ATTRIBUTE) {
+        for field in fields(bytes, attribute.payload)? {
+            match field.number {
+                number::ATTRIBUTE_TENSOR | number::ATTRIBUTE_TENSORS => into.extend(tensor(bytes, field.payload)?),
+                number::ATTRIBUTE_GRAPH | number::ATTRIBUTE_GRAPHS => graph_tensors(bytes, field.payload, depth, into)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A tensor with its numbers' place; `None` if it holds none, or one number per field.
+fn tensor(bytes: &[u8], message: Range<usize>) -> Result<Option<Tensor>, ModelError> {
+    let (mut name, mut float_width, mut inside, mut external) = (String::new(), None, None, vec![]);
+    for field in fields(bytes, message)? {
+        match field.number {
+            number::TENSOR_NAME => name = text(bytes, field.payload)?,
+            number::TENSOR_TYPE => float_width = width_of(field.value),
+            number::TENSOR_RAW | number::TENSOR_FLOATS | number::TENSOR_DOUBLES => inside = Some(field.payload),
+            number::TENSOR_EXTERNAL => external.push(entry(bytes, field.payload)?),
+            _ => {}
+        }
+    }
+    let value = |key: &str| external.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+    let bytes_of = |key: &str| value(key).map(|text| text.parse::<u64>().map_err(|_| ModelError::Damaged)).transpose();
+    let place = match (value("location"), inside) {
+        (Some(file), _) => {
+            Some(Place::Outside { file, offset: bytes_of("offset")?.unwrap_or(0), length: bytes_of("length")? })
+        }
+        (None, Some(range)) => Some(Place::Inside(range)),
+        (None, None) => None,
+    };
+    Ok(place.map(|place| Tensor { name, float_width, place }))
+}
+
+/// Bytes per number of the floating-point types of onnx.proto.
+fn width_of(data_type: u64) -> Option<usize> {
+    match data_type {
+        1 => Some(4),
+        10 | 16 => Some(2),
+        11 => Some(8),
+        _ => None,
+    }
+}
+
+fn entry(bytes: &[u8], message: Range<usize>) -> Result<(String, String), ModelError> {
+    let (mut key, mut value) = (String::new(), String::new());
+    for field in fields(bytes, message)? {
+        match field.number {
+            number::ENTRY_KEY => key = text(bytes, field.payload)?,
+            number::ENTRY_VALUE => value = text(bytes, field.payload)?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+fn text(bytes: &[u8], range: Range<usize>) -> Result<String, ModelError> {
+    let bytes = bytes.get(range).ok_or(ModelError::Damaged)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| ModelError::Damaged)
+}

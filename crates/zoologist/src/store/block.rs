@@ -1,0 +1,116 @@
+//! A block: some rows of features in one checksummed file.
+//!
+//! A header of 64 bytes (magic, version, dimension, first row, rows, length of the failures, CRC-32C of all else,
+//! first 24 digits of the job's key), then the failures as JSON, then float32 rows, little-endian. The rows of
+//! samples that failed are zeros and are named among the failures.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
+
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::Key;
+
+const MAGIC: &[u8; 8] = b"ZOOBLOCK";
+const VERSION: u32 = 1;
+const HEADER: usize = 64;
+const KEY_DIGITS: usize = 24;
+/// Where the checksum stands.
+const CHECKSUM: usize = 36;
+
+/// Some rows of features, in the order of the job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Place of the first row in the job.
+    pub first: u64,
+    /// Numbers per row.
+    pub dim: usize,
+    /// The numbers, row after row; zeros where a sample failed.
+    pub values: Vec<f32>,
+    /// The samples that failed.
+    pub failures: Vec<RowFailure>,
+}
+
+/// A sample without features.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowFailure {
+    /// Place of the row in the job.
+    pub row: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Block {
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        self.values.len().checked_div(self.dim).unwrap_or_default()
+    }
+
+    /// Writes the block's file.
+    pub(super) fn write(&self, key: &Key, into: &mut dyn Write) -> std::io::Result<()> {
+        let failures = serde_json::to_vec(&self.failures)?;
+        let numbers: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let header = [
+            &MAGIC[..],
+            &VERSION.to_le_bytes(),
+            &(self.dim as u32).to_le_bytes(),
+            &self.first.to_le_bytes(),
+            &(self.rows() as u64).to_le_bytes(),
+            &(failures.len() as u32).to_le_bytes(),
+        ]
+        .concat();
+        let rest = [key_digits(key), failures, numbers].concat();
+        into.write_all(&header)?;
+        into.write_all(&checksum(&header, &rest).to_le_bytes())?;
+        into.write_all(&rest)
+    }
+
+    /// Reads a block's file; `None` if it is damaged, of another version or of another job.
+    pub(super) fn read(key: &Key, bytes: &[u8]) -> Option<Self> {
+        let (header, body) = bytes.split_at_checked(HEADER)?;
+        let number = |at: usize| Some(u32::from_le_bytes(header.get(at..at.checked_add(4)?)?.try_into().ok()?));
+        let long = |at: usize| Some(u64::from_le_bytes(header.get(at..at.checked_add(8)?)?.try_into().ok()?));
+        let ours = header.get(..8)? == MAGIC && number(8)? == VERSION && header.get(40..)? == key_digits(key);
+        if !ours || checksum(header.get(..CHECKSUM)?, bytes.get(CHECKSUM.checked_add(4)?..)?) != number(CHECKSUM)? {
+            return None;
+        }
+        let (failures, numbers) = body.split_at_checked(number(32)? as usize)?;
+        let values: Vec<f32> = numbers.chunks_exact(4).filter_map(|chunk| Some(f32::from_le_bytes(chunk.try_into().ok()?))).collect();
+        let dim = number(12)? as usize;
+        let expected = usize::try_from(long(24)?).ok()?.checked_mul(dim)?;
+        let block = Self { first: long(16)?, dim, values, failures: serde_json::from_slice(failures).ok()? };
+        (dim > 0 && block.values.len() == expected).then_some(block)
+    }
+}
+
+fn checksum(before: &[u8], after: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(before), after)
+}
+
+fn key_digits(key: &Key) -> Vec<u8> {
+    key.as_str().bytes().take(KEY_DIGITS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Block, Key, RowFailure};
+
+    #[test]
+    fn a_block_comes_back_and_any_flipped_bit_is_found() {
+        let key = Key::of(&[("model", "a")]);
+        let failures = vec![RowFailure { row: 8, reason: "cut off".to_owned() }];
+        let block = Block { first: 7, dim: 2, values: vec![1.0, 2.0, 0.0, 0.0], failures };
+        let mut file = vec![];
+        block.write(&key, &mut file).unwrap();
+        assert_eq!(Block::read(&key, &file), Some(block));
+        assert_eq!(Block::read(&Key::of(&[("model", "b")]), &file), None);
+        for bit in 0..file.len() * 8 {
+            let mut damaged = file.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Block::read(&key, &damaged).is_none(), "bit {bit}");
+        }
+        for length in 0..file.len() {
+            assert_eq!(Block::read(&key, &file[..length]), None);
+        }
+    }
+}
