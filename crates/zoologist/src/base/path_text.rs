@@ -20,9 +20,7 @@ pub fn show(path: &Path) -> String {
 
 /// Text with its control characters escaped, for names that come from the user's files.
 pub fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 
 /// A path as text that [`decode`] turns back into the same bytes.
@@ -51,7 +49,8 @@ pub fn decode(text: &str) -> PathBuf {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let escaped = (*first == b'%').then(|| tail.get(..2)).flatten();
-        let value = escaped.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|d| u8::from_str_radix(d, 16).ok());
+        let value =
+            escaped.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|d| u8::from_str_radix(d, 16).ok());
         bytes.push(value.unwrap_or(*first));
         rest = if value.is_some() { &tail[2..] } else { tail };
     }

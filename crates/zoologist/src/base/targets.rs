@@ -188,7 +188,8 @@ impl Targets {
         };
         Ok(match self {
             Self::Classes(classes) => {
-                let names: Vec<&str> = rows.iter().map(|&row| classes.names[classes.index[row] as usize].as_str()).collect();
+                let names: Vec<&str> =
+                    rows.iter().map(|&row| classes.names[classes.index[row] as usize].as_str()).collect();
                 Self::Classes(Classes::from_names(&names)?)
             }
             Self::Multilabel(columns) => Self::Multilabel(pick(columns)?),
