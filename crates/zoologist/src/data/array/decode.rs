@@ -1,0 +1,231 @@
+//! Numbers and text from the bytes of array files: one decoder for .npy, .npz, .safetensors and IDX.
+//!
+//! A stated size is compared with the bytes there can be before memory is asked for, and values are decoded in blocks
+//! while they are read, so a file needs no second copy of itself.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
+
+use std::io::{self, Read};
+
+/// Deflate can't shrink anything further than 1032 : 1 (zlib's technical notes).
+pub(in crate::data) const LARGEST_DEFLATE_RATIO: u64 = 1032;
+/// Bytes decoded at a time; a multiple of every number's size.
+const BLOCK: usize = 1 << 16;
+
+/// The type of a value in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::data) enum Element {
+    /// One byte, 0 or 1.
+    Bool,
+    /// Signed integers.
+    I8,
+    I16,
+    I32,
+    I64,
+    /// Unsigned integers.
+    U8,
+    U16,
+    U32,
+    U64,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single-precision number.
+    BF16,
+    F32,
+    F64,
+    /// Text of that many UTF-32 characters, filled up with zeros.
+    Characters(usize),
+    /// Text of that many bytes, filled up with zeros.
+    Bytes(usize),
+}
+
+/// Which byte of a number comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::data) enum ByteOrder {
+    /// The least significant one.
+    Little,
+    /// The most significant one.
+    Big,
+}
+
+/// The values of an array, in file order.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::data) enum Cells {
+    /// Half and single precision.
+    F32(Vec<f32>),
+    /// Double precision.
+    F64(Vec<f64>),
+    /// Integers and truth values.
+    Integers(Vec<i64>),
+    /// Text.
+    Text(Vec<String>),
+}
+
+/// An error about a file's content; [`crate::data::Error::reading`] adds the file's name.
+pub(in crate::data) fn invalid(problem: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem.into())
+}
+
+impl Element {
+    /// How many bytes a value takes.
+    fn size(self) -> usize {
+        match self {
+            Self::Bool | Self::I8 | Self::U8 => 1,
+            Self::I16 | Self::U16 | Self::F16 | Self::BF16 => 2,
+            Self::I32 | Self::U32 | Self::F32 => 4,
+            Self::I64 | Self::U64 | Self::F64 => 8,
+            Self::Characters(characters) => characters.saturating_mul(4),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// How many values an array of this shape has, if `most` bytes can hold them.
+pub(in crate::data) fn checked_count(shape: &[usize], element: Element, most: u64) -> io::Result<usize> {
+    let count = shape.iter().try_fold(1_usize, |product, &size| product.checked_mul(size));
+    let bytes = count.and_then(|count| count.checked_mul(element.size()));
+    match (count, bytes) {
+        (Some(0), _) | (_, Some(0)) => Err(invalid("is empty: it holds no values")),
+        (Some(count), Some(bytes)) if bytes as u64 <= most => Ok(count),
+        _ => Err(invalid(format!(
+            "is cut off or damaged: its header promises more values ({shape:?}) than the file can hold"
+        ))),
+    }
+}
+
+/// The next `count` values.
+pub(in crate::data) fn cells(
+    source: &mut dyn Read,
+    element: Element,
+    order: ByteOrder,
+    count: usize,
+) -> io::Result<Cells> {
+    Ok(match element {
+        Element::F16 => Cells::F32(numbers(source, count, order, |bytes| half(u16::from_le_bytes(bytes)))?),
+        Element::BF16 => {
+            Cells::F32(numbers(source, count, order, |[low, high]| f32::from_le_bytes([0, 0, low, high]))?)
+        }
+        Element::F32 => Cells::F32(numbers(source, count, order, f32::from_le_bytes)?),
+        Element::F64 => Cells::F64(numbers(source, count, order, f64::from_le_bytes)?),
+        Element::Characters(_) | Element::Bytes(_) => Cells::Text(texts(source, count, order, element)?),
+        integer => Cells::Integers(integers(source, count, order, integer)?),
+    })
+}
+
+/// The next `count` bytes.
+pub(in crate::data) fn bytes(source: &mut dyn Read, count: usize) -> io::Result<Vec<u8>> {
+    numbers(source, count, ByteOrder::Little, |[byte]: [u8; 1]| byte)
+}
+
+/// Refuses bytes that nothing accounts for. In an archive this also verifies the checksum.
+pub(in crate::data) fn expect_end(source: &mut dyn Read) -> io::Result<()> {
+    match source.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(invalid("is damaged: it holds more values than its header says")),
+    }
+}
+
+fn integers(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Vec<i64>> {
+    match element {
+        Element::Bool => numbers(source, count, order, |[byte]| i64::from(byte != 0)),
+        Element::I8 => numbers(source, count, order, |bytes| i8::from_le_bytes(bytes).into()),
+        Element::I16 => numbers(source, count, order, |bytes| i16::from_le_bytes(bytes).into()),
+        Element::I32 => numbers(source, count, order, |bytes| i32::from_le_bytes(bytes).into()),
+        Element::U8 => numbers(source, count, order, |bytes| u8::from_le_bytes(bytes).into()),
+        Element::U16 => numbers(source, count, order, |bytes| u16::from_le_bytes(bytes).into()),
+        Element::U32 => numbers(source, count, order, |bytes| u32::from_le_bytes(bytes).into()),
+        Element::U64 => unsigned(numbers(source, count, order, u64::from_le_bytes)?),
+        _ => numbers(source, count, order, i64::from_le_bytes),
+    }
+}
+
+fn unsigned(values: Vec<u64>) -> io::Result<Vec<i64>> {
+    let convert = |value| i64::try_from(value).map_err(|_| invalid(format!("holds an integer above 2^63: {value}")));
+    values.into_iter().map(convert).collect()
+}
+
+fn numbers<const N: usize, T>(
+    source: &mut dyn Read,
+    count: usize,
+    order: ByteOrder,
+    from_little: impl Fn([u8; N]) -> T,
+) -> io::Result<Vec<T>> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(count).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut block = vec![0; BLOCK];
+    while values.len() < count {
+        let missing = count.saturating_sub(values.len()).saturating_mul(N);
+        let part = block.get_mut(..missing.min(BLOCK)).unwrap_or_default();
+        source.read_exact(part)?;
+        let (items, _) = part.as_chunks_mut::<N>();
+        values.extend(items.iter_mut().map(|item| {
+            if order == ByteOrder::Big {
+                item.reverse();
+            }
+            from_little(*item)
+        }));
+    }
+    Ok(values)
+}
+
+/// IEEE 754 half precision: 1 bit sign, 5 bits exponent, 10 bits fraction.
+fn half(bits: u16) -> f32 {
+    let fraction = f32::from(bits & 0x3ff);
+    let magnitude = match (bits >> 10) & 0x1f {
+        0 => fraction * 2.0_f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        exponent => (1024.0 + fraction) * 2.0_f32.powi(i32::from(exponent).saturating_sub(25)),
+    };
+    if bits & 0x8000 == 0 { magnitude } else { -magnitude }
+}
+
+fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Vec<String>> {
+    let mut item = vec![0; element.size()];
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        source.read_exact(&mut item)?;
+        let text = match element {
+            Element::Characters(_) => from_utf32(&item, order),
+            _ => std::str::from_utf8(&item).ok().map(str::to_owned),
+        };
+        let text = text.ok_or_else(|| invalid(format!("row {} (counted from 0) is not valid text", texts.len())))?;
+        texts.push(text.trim_end_matches('\0').to_owned());
+    }
+    Ok(texts)
+}
+
+fn from_utf32(bytes: &[u8], order: ByteOrder) -> Option<String> {
+    let (characters, _) = bytes.as_chunks::<4>();
+    let code = |bytes: &[u8; 4]| match order {
+        ByteOrder::Little => u32::from_le_bytes(*bytes),
+        ByteOrder::Big => u32::from_be_bytes(*bytes),
+    };
+    characters.iter().map(|bytes| char::from_u32(code(bytes))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half;
+
+    #[test]
+    fn half_precision_is_exact_at_its_corners() {
+        let cases = [
+            (0x0000, 0.0),
+            (0x8000, -0.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x0400, 6.103_515_6e-5),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x3555, 0.333_251_95),
+            (0x7bff, 65504.0),
+            (0x7c00, f32::INFINITY),
+            (0xfc00, f32::NEG_INFINITY),
+        ];
+        for (bits, expected) in cases {
+            assert_eq!(half(bits).to_bits(), f32::to_bits(expected), "{bits:#06x}");
+        }
+        assert!(half(0x7e00).is_nan());
+    }
+}

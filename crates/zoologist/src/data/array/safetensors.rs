@@ -1,0 +1,94 @@
+//! Hugging Face's .safetensors: the length of a header, the header in JSON, then the values.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+
+use super::decode::{self, ByteOrder, Element, invalid};
+use super::{Array, Entry, Format, Wanted};
+use crate::data::Error;
+use crate::data::files::open_regular;
+
+pub(super) const FORMAT: Format = Format { extension: "safetensors", read };
+
+/// Bytes before the header: its length.
+const PREFIX: u64 = 8;
+
+struct Tensors {
+    file: BufReader<File>,
+    metadata: Metadata,
+    /// Where the values begin.
+    start: u64,
+}
+
+fn read(path: &Path, wanted: &Wanted) -> Result<Array, Error> {
+    let (file, length) = open_regular(path)?;
+    let mut tensors = Tensors::open(file, length).map_err(Error::reading(path))?;
+    let entries = tensors.entries();
+    let name = wanted.pick(path, &entries)?;
+    tensors.array(name).map_err(Error::reading(path))
+}
+
+impl Tensors {
+    fn open(file: File, length: u64) -> io::Result<Self> {
+        let mut file = BufReader::new(file);
+        let mut prefix = [0; PREFIX as usize];
+        file.read_exact(&mut prefix)?;
+        let header = u64::from_le_bytes(prefix);
+        let start = PREFIX.checked_add(header).filter(|&start| start <= length);
+        let start = start.ok_or_else(|| invalid("is not a .safetensors file: its header is longer than the file"))?;
+        let mut text = Vec::new();
+        (&mut file).take(header).read_to_end(&mut text)?;
+        let metadata: Metadata = serde_json::from_slice(&text)
+            .map_err(|error| invalid(format!("is not a .safetensors file: its header is damaged ({error})")))?;
+        if start.checked_add(metadata.data_len() as u64) != Some(length) {
+            return Err(invalid("is cut off or damaged: its header describes a file of another length"));
+        }
+        Ok(Self { file, metadata, start })
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let names = self.metadata.offset_keys();
+        let shape = |name: &String| self.metadata.info(name).map(|info| info.shape.clone());
+        names.into_iter().map(|name| Entry { shape: shape(&name), name }).collect()
+    }
+
+    fn array(&mut self, name: &str) -> io::Result<Array> {
+        let Some(TensorInfo { dtype, shape, data_offsets: (begin, end) }) = self.metadata.info(name) else {
+            return Err(invalid(format!("has no tensor {name}")));
+        };
+        if !matches!(shape.len(), 1 | 2) {
+            return Err(invalid(format!(
+                "its tensor {name} has the shape {shape:?}: one or two dimensions are needed"
+            )));
+        }
+        let element = element(*dtype)?;
+        let count = decode::checked_count(shape, element, end.saturating_sub(*begin) as u64)?;
+        self.file.seek(SeekFrom::Start(self.start.saturating_add(*begin as u64)))?;
+        let cells = decode::cells(&mut self.file, element, ByteOrder::Little, count)?;
+        Ok(Array { shape: shape.clone(), cells })
+    }
+}
+
+fn element(kind: Dtype) -> io::Result<Element> {
+    Ok(match kind {
+        Dtype::BOOL => Element::Bool,
+        Dtype::I8 => Element::I8,
+        Dtype::I16 => Element::I16,
+        Dtype::I32 => Element::I32,
+        Dtype::I64 => Element::I64,
+        Dtype::U8 => Element::U8,
+        Dtype::U16 => Element::U16,
+        Dtype::U32 => Element::U32,
+        Dtype::U64 => Element::U64,
+        Dtype::F16 => Element::F16,
+        Dtype::BF16 => Element::BF16,
+        Dtype::F32 => Element::F32,
+        Dtype::F64 => Element::F64,
+        other => return Err(invalid(format!("holds values of the type {other:?}, which can't be used"))),
+    })
+}

@@ -1,0 +1,34 @@
+//! Opening files that are not trusted: regular ones only, and only beneath the data set.
+
+use std::fs::{self, File};
+use std::path::{Component, Path, PathBuf};
+
+use super::Error;
+
+/// A regular file, open for reading, and its length in bytes. It is looked at before it is opened, because opening a
+/// pipe would wait for ever.
+pub(super) fn open_regular(path: &Path) -> Result<(File, u64), Error> {
+    let found = fs::metadata(path).map_err(Error::reading(path))?;
+    if !found.is_file() {
+        return Err(Error::NotRegular(path.to_path_buf()));
+    }
+    let file = File::open(path).map_err(Error::reading(path))?;
+    Ok((file, found.len()))
+}
+
+/// The path without `.` components, if it names something beneath the folder it is relative to.
+pub(super) fn beneath(path: &Path) -> Result<PathBuf, Error> {
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let clean: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    if inside && !clean.as_os_str().is_empty() { Ok(clean) } else { Err(Error::Outside(path.to_path_buf())) }
+}
+
+/// The extension of a path in lower case, `""` if there is none.
+pub(super) fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// A count with its noun: `1 row`, `2 rows`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

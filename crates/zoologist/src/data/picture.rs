@@ -1,0 +1,103 @@
+//! The bytes of pictures, and their digests. Decoding them is not done here.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rayon::prelude::*;
+
+use super::files::{beneath, open_regular};
+use super::idx_file::{self, Pictures};
+use super::{Dataset, Error, PictureSource};
+
+/// No encoded picture is this large; what is, is a trap.
+const LARGEST_FILE: u64 = 1 << 30;
+/// Stands for the bytes of a picture that can't be read, so that a digest still exists.
+const UNREADABLE: &[u8] = b"zoologist: this picture could not be read";
+
+/// A picture as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawPicture {
+    /// A file's bytes, in one of the picture formats.
+    Encoded(Vec<u8>),
+    /// Pixels row after row, 8 bits per channel, channels of a pixel side by side.
+    Pixels {
+        /// Pixels from left to right.
+        width: u32,
+        /// Pixels from top to bottom.
+        height: u32,
+        /// 1 for grey, 3 for red, green, blue.
+        channels: u8,
+        /// `height * width * channels` bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Hands out the bytes of a data set's pictures, to several threads at once.
+#[derive(Debug)]
+pub struct PictureReader {
+    root: PathBuf,
+    /// IDX files, unpacked once.
+    unpacked: Mutex<BTreeMap<PathBuf, Arc<Pictures>>>,
+}
+
+impl PictureReader {
+    /// A reader of pictures beneath this folder.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), unpacked: Mutex::default() }
+    }
+
+    /// The bytes of one picture. A path that leads out of the root is refused.
+    pub fn read(&self, source: &PictureSource) -> Result<RawPicture, Error> {
+        match source {
+            PictureSource::File(file) => read_whole(&self.root.join(beneath(file)?)).map(RawPicture::Encoded),
+            PictureSource::Idx { file, row } => {
+                let path = self.root.join(beneath(file)?);
+                let picture = self.unpacked(&path)?.picture(*row);
+                picture
+                    .ok_or_else(|| Error::Malformed { path, problem: format!("has no picture {row} (counted from 0)") })
+            }
+        }
+    }
+
+    fn unpacked(&self, path: &Path) -> Result<Arc<Pictures>, Error> {
+        // A panic while the lock was held can't have left a half-made entry: they are inserted whole.
+        let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pictures) = unpacked.get(path) {
+            return Ok(Arc::clone(pictures));
+        }
+        let pictures = Arc::new(idx_file::pictures(path)?);
+        unpacked.insert(path.to_path_buf(), Arc::clone(&pictures));
+        Ok(pictures)
+    }
+}
+
+impl RawPicture {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Encoded(bytes) | Self::Pixels { bytes, .. } => bytes,
+        }
+    }
+}
+
+/// The BLAKE3 digest of each sample's bytes, in the order of the samples. A picture that can't be read gets the
+/// digest of a fixed text: that it is missing is part of what the data set is.
+pub fn content_digests(dataset: &Dataset) -> Vec<[u8; 32]> {
+    let reader = PictureReader::new(&dataset.root);
+    let digest = |source| match reader.read(source) {
+        Ok(picture) => *blake3::hash(picture.bytes()).as_bytes(),
+        Err(_) => *blake3::hash(UNREADABLE).as_bytes(),
+    };
+    dataset.samples.par_iter().map(|sample| digest(&sample.picture)).collect()
+}
+
+fn read_whole(path: &Path) -> Result<Vec<u8>, Error> {
+    let (file, length) = open_regular(path)?;
+    if length > LARGEST_FILE {
+        return Err(Error::TooLarge(path.to_path_buf()));
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(LARGEST_FILE).read_to_end(&mut bytes).map_err(Error::reading(path))?;
+    Ok(bytes)
+}
