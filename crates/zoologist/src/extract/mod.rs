@@ -1,1 +1,4 @@
-//! To be written.
+//! The worker's side: pictures to tensors.
+
+pub mod picture;
+pub mod preprocess;
