@@ -1,1 +1,17 @@
-//! To be written.
+//! Renders results: each format is one file with pure functions from a result to text.
+//!
+//! A result is a plain value, defined with the part that makes it; a writer here turns it into one text and does
+//! nothing else: no file, no clock, no terminal. Equal results give equal bytes. What is said in several formats
+//! (names of metrics, numbers, remarks) is put into words once, in `words` and `rows`.
+//!
+//! Names that come from the user's files are data: control characters are escaped, and HTML is escaped again.
+
+pub mod html;
+pub mod json;
+pub mod table;
+
+mod chart;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod words;
