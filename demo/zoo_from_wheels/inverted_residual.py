@@ -7,13 +7,13 @@ output have the same shape, they are added. Source: Sandler et al., MobileNetV2,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Sequence
+from typing import Callable, Sequence
 
 import onnx
 
 from .graph import Convolution, GraphBuilder, Linear
 
-Padding = Callable[[int, int, int], "tuple[int, int]"]
+Padding = Callable[[int, int, int], tuple[int, int]]
 """From (edge, kernel, stride) to the pixels added before and after."""
 
 STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
@@ -24,7 +24,7 @@ STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 class Block:
     """One inverted residual block; without `expand`, the channels are not widened."""
 
-    expand: Optional[Convolution]
+    expand: Convolution | None
     depthwise: Convolution
     project: Convolution
     stride: int
@@ -37,7 +37,7 @@ class Network:
     stem: Convolution
     blocks: Sequence[Block]
     head: Convolution
-    classifier: Optional[Linear]
+    classifier: Linear | None
 
 
 def block_strides(blocks_per_stage: Sequence[int]) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 # The numbers Hugging Face's `resample` stands for.
 LANCZOS, BILINEAR, BICUBIC = 1, 2, 3
@@ -35,7 +34,7 @@ class Model:
     """The content of `preprocessor_config.json`."""
     feature_count: int = 1280
     """The width of the output `features`."""
-    label_count: Optional[int] = None
+    label_count: int | None = None
     """How many classes the head tells apart; None without a head."""
     class_names: tuple[str, ...] = ()
     """Their names in the order of the outputs, where the package states them."""
@@ -95,7 +94,7 @@ DOG_BREEDS = (
     "Chihuahua", "Maltese_dog", "Shih-Tzu", "papillon", "Yorkshire_terrier", "West_Highland_white_terrier",
     "golden_retriever", "Labrador_retriever", "Rottweiler", "German_shepherd", "Doberman", "bull_mastiff",
     "French_bulldog", "Siberian_husky", "pug", "Samoyed", "Pomeranian", "toy_poodle", "miniature_poodle",
-)
+)  # fmt: skip
 
 MODELS = (
     _efficientnet_lite(0, "57934424", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 224),

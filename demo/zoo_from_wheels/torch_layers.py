@@ -6,7 +6,7 @@ import numpy as np
 
 from .graph import BatchNorm, Convolution, Linear
 
-StateDict = "dict[str, np.ndarray]"
+StateDict = dict[str, np.ndarray]
 
 
 def convolution(tensors: StateDict, name: str, norm_name: str, epsilon: float) -> Convolution:

