@@ -6,8 +6,8 @@ output have the same shape, they are added. Source: Sandler et al., MobileNetV2,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Callable, Sequence
 
 import onnx
 
