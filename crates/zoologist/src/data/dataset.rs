@@ -66,6 +66,16 @@ pub enum PictureSource {
     },
 }
 
+impl std::fmt::Display for PictureSource {
+    /// The file, and the row in it where it holds several pictures; control characters escaped.
+    fn fmt(&self, into: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => into.write_str(&path_text::show(path)),
+            Self::Idx { file, row } => write!(into, "{} row {row}", path_text::show(file)),
+        }
+    }
+}
+
 impl Split {
     /// The split that folders and tables call by this name, in any case.
     ///

@@ -1,5 +1,26 @@
-//! To be written.
+//! The main job: data and a zoo in, an order of models with its evidence out.
+//!
+//! ```text
+//! plan ─► samples in one order ─► candidates ─► features of each (worker, store) ─► scores ─► ranking ─► verdict
+//! ```
+//!
+//! Trivial baselines are candidates like any other. A candidate that fails is named and the others go on. Everything
+//! above the store is computed again from it in seconds, and scores are kept too.
 
+mod candidate;
+mod error;
+mod features;
+mod order;
+mod pipeline;
+mod plan;
 mod ranking;
+mod samples;
+mod scoring;
+mod truth;
+mod verdict;
 
+pub use error::Error;
+pub use features::extract_all;
+pub use pipeline::run;
+pub use plan::{Machinery, Plan, Progress, Silent};
 pub use ranking::*;

@@ -1,4 +1,4 @@
-//! The folder of one job: its lock, its blocks, its sealed features, its cached scores.
+//! The folder of one job: its lock, its blocks, its sealed features, its small results.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -25,7 +25,7 @@ pub struct JobLock {
 
 impl JobFolder {
     pub(super) fn open(path: PathBuf, key: &Key) -> Result<Self, Error> {
-        for folder in [path.join("blocks"), path.join("scores")] {
+        for folder in [path.join("blocks"), path.join("results")] {
             fs::create_dir_all(&folder).map_err(refused("make the folder", &folder))?;
         }
         Ok(Self { path, key: key.clone() })
@@ -87,18 +87,25 @@ impl JobFolder {
     }
 
     /// Keeps a small result beside the features.
-    pub fn write_score<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), Error> {
-        atomic::write(&self.score_path(key), |into| Ok(serde_json::to_writer(into, value)?))
+    pub fn write_result<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), Error> {
+        atomic::write(&self.result_path(key), |into| Ok(serde_json::to_writer(into, value)?))
     }
 
     /// A small result that was kept, if it is there and sound.
-    pub fn score<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.score_path(key)).ok()?).ok()
+    pub fn result<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
+        serde_json::from_slice(&fs::read(self.result_path(key)).ok()?).ok()
     }
 
     /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes the description of the work for a worker, and gives its path.
+    pub fn write_order<T: Serialize>(&self, order: &T) -> Result<PathBuf, Error> {
+        let path = self.path.join("order.json");
+        atomic::write(&path, |into| Ok(serde_json::to_writer(into, order)?))?;
+        Ok(path)
     }
 
     fn block_path(&self, first: u64) -> PathBuf {
@@ -109,7 +116,7 @@ impl JobFolder {
         self.path.join("features.safetensors")
     }
 
-    fn score_path(&self, key: &Key) -> PathBuf {
-        self.path.join("scores").join(format!("{}.json", key.as_str()))
+    fn result_path(&self, key: &Key) -> PathBuf {
+        self.path.join("results").join(format!("{}.json", key.as_str()))
     }
 }

@@ -8,7 +8,7 @@
 //! $ZOOLOGIST_CACHE/v1/jobs/<key>/.lock
 //!                               blocks/000000000000.blk       header, failures, float32 rows
 //!                               features.safetensors          sealed: all rows, with what made them
-//!                               scores/<key>.json
+//!                               results/<key>.json          scores and timings
 //! ```
 
 mod atomic;
@@ -64,7 +64,8 @@ fn refused(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> 
 }
 
 /// The names of the things that a job or a score depends on, hashed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Key(String);
 
 impl Key {
@@ -109,6 +110,16 @@ impl Store {
     /// A store in this folder, which is made when first written.
     pub fn at(root: PathBuf) -> Self {
         Self { root: root.join("v1") }
+    }
+
+    /// The store that a worker is told to write to.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The store whose [`Store::root`] this is.
+    pub fn with_root(root: PathBuf) -> Self {
+        Self { root }
     }
 
     /// The folder of a job, made if need be.

@@ -89,7 +89,7 @@ impl Graph {
         let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
         let kind = tensor.and_then(|tensor| tensor.elem_type);
         if kind != Some(DataType::FLOAT) {
-            let kind = kind.and_then(|kind| kind.name()).unwrap_or("no type");
+            let kind = kind.as_ref().and_then(DataType::name).unwrap_or("no stated type");
             return Err(ModelError::Unfit(format!("the input takes {kind}; only float32 pictures are supported")));
         }
         let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {

@@ -1,0 +1,54 @@
+//! Features that nobody trained: what a model must beat to be worth anything.
+
+use super::order::Description;
+use super::picture::{PictureError, Rgb};
+use super::preprocess;
+use crate::zoo::preprocessing::{ChannelOrder, Filter, Layout, Preprocessing, Resize, Size};
+
+/// Pixels along each edge of the small picture.
+const EDGE: u32 = 16;
+/// Bins per colour channel.
+const BINS: usize = 8;
+
+/// The pixels of the picture squashed to 16 × 16: 768 numbers from 0 to 1.
+pub fn pixels(picture: &Rgb) -> Result<Vec<f32>, PictureError> {
+    let how = Preprocessing {
+        resize: Resize::Exact(Size { height: EDGE, width: EDGE }),
+        filter: Filter::Bilinear,
+        crop: None,
+        scale: 1.0 / 255.0,
+        offset: 0.0,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+        channel_order: ChannelOrder::Rgb,
+        layout: Layout::Nchw,
+    };
+    let mut values = vec![];
+    preprocess::tensor(&preprocess::resized(picture, &how)?, &how, &mut values);
+    Ok(values)
+}
+
+/// How often each of 8 × 8 × 8 colours occurs: 512 square roots of shares, so that rare colours count too.
+pub fn colour_histogram(picture: &Rgb) -> Vec<f32> {
+    let mut counts = vec![0_u32; BINS.pow(3)];
+    let bin = |value: u8| usize::from(value) * BINS / 256;
+    for &[red, green, blue] in picture.pixels().as_chunks::<3>().0 {
+        counts[(bin(red) * BINS + bin(green)) * BINS + bin(blue)] += 1;
+    }
+    let total = f64::from(picture.width()) * f64::from(picture.height());
+    counts.into_iter().map(|count| (f64::from(count) / total).sqrt() as f32).collect()
+}
+
+/// What the worker says of [`pixels`].
+pub fn pixels_description() -> Description {
+    described((EDGE * EDGE * 3) as usize, format!("the picture's own {EDGE} × {EDGE} pixels"))
+}
+
+/// What the worker says of [`colour_histogram`].
+pub fn colour_histogram_description() -> Description {
+    described(BINS.pow(3), format!("shares of {} colours", BINS.pow(3)))
+}
+
+fn described(dim: usize, features_from: String) -> Description {
+    Description { dim, features_from, runtime: None, multiply_adds: Some(0) }
+}

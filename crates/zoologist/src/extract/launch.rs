@@ -1,0 +1,137 @@
+//! The parent's side: starts a worker, listens to it, and makes sense of its end.
+//!
+//! Nothing that a worker says is trusted: lines have a size limit, and what it wrote is verified before it is used.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::order::{Description, Order};
+use super::worker::Message;
+use crate::base::path_text::escape;
+use crate::store::JobFolder;
+
+/// Longest line that is read from a worker.
+const LONGEST_LINE: u64 = 1 << 16;
+/// How much of a worker's last words is kept.
+const LAST_WORDS: usize = 400;
+/// Variables that a worker may see; the rest of the environment is none of its business.
+const VARIABLES: [&str; 9] =
+    ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "RUST_BACKTRACE"];
+
+/// How workers are started and stopped.
+pub struct Launcher {
+    /// The program whose `worker` command is a worker.
+    pub program: PathBuf,
+    /// Set when the user asks to stop.
+    pub stop: &'static AtomicBool,
+}
+
+/// How a worker ended, if not well.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// It could not be started.
+    #[error("can't start a worker process: {0}")]
+    Start(std::io::Error),
+    /// The model failed, for a reason that it could say.
+    #[error("{0}")]
+    Model(String),
+    /// The process died.
+    #[error("its worker process {0}")]
+    Died(String),
+    /// The store refused.
+    #[error("{0}")]
+    Store(#[from] crate::store::Error),
+    /// The user asked to stop.
+    #[error("interrupted; what was finished is kept, and the same command goes on from there")]
+    Interrupted,
+}
+
+/// What the parent is told while a worker runs.
+pub trait Listener {
+    /// The extractor is ready.
+    fn ready(&mut self, description: &Description);
+    /// So many more rows are done.
+    fn rows(&mut self, count: usize);
+}
+
+/// Runs a worker to its end.
+pub fn run(launcher: &Launcher, folder: &JobFolder, order: &Order, listener: &mut dyn Listener) -> Result<Description, LaunchError> {
+    let order = folder.write_order(order)?;
+    let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
+    let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
+    let heard = listen(&mut child, launcher.stop, listener);
+    if heard.is_err() {
+        // It may be gone already; there is nothing else to do about a process that can't be killed.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(LaunchError::Start)?;
+    let words = words.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    if launcher.stop.load(Ordering::Relaxed) {
+        return Err(LaunchError::Interrupted);
+    }
+    let description = heard?;
+    if status.success() { description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned())) } else { Err(LaunchError::Died(described(status, &words))) }
+}
+
+fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
+    let kept = VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    Command::new(program)
+        .arg("worker")
+        .arg(order)
+        .env_clear()
+        .envs(kept)
+        // ONNX Runtime reports to its maker from its first event on, before its interface can switch that off.
+        .env("ORT_DISABLE_TELEMETRY", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
+
+fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> Result<Option<Description>, LaunchError> {
+    let mut description = None;
+    let Some(stdout) = child.stdout.take() else { return Ok(None) };
+    let mut reader = BufReader::new(stdout);
+    loop {
+        let mut line = vec![];
+        let count = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).unwrap_or(0);
+        if count == 0 || stop.load(Ordering::Relaxed) {
+            return Ok(description);
+        }
+        match serde_json::from_slice(&line) {
+            Ok(Message::Ready(found)) => {
+                listener.ready(&found);
+                description = Some(found);
+            }
+            Ok(Message::Rows(count)) => listener.rows(count),
+            Ok(Message::Failed(reason)) => return Err(LaunchError::Model(reason)),
+            Err(_) => return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned())),
+        }
+    }
+}
+
+/// The end of what a worker wrote to its error output, on one line.
+fn last_words(mut stderr: ChildStderr) -> String {
+    let mut kept: Vec<u8> = vec![];
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+        kept.extend_from_slice(&buffer[..count]);
+        let surplus = kept.len().saturating_sub(LAST_WORDS);
+        kept.drain(..surplus);
+    }
+    let text = String::from_utf8_lossy(&kept).into_owned();
+    escape(text.trim().lines().next_back().unwrap_or_default())
+}
+
+fn described(status: ExitStatus, words: &str) -> String {
+    let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+    match (status.signal(), status.code()) {
+        (Some(9), _) => "was killed (signal 9: out of memory, or somebody stopped it); the same command goes on from where it was".to_owned(),
+        (Some(signal), _) => format!("crashed (signal {signal}){words}"),
+        (None, Some(code)) => format!("ended with code {code}{words}"),
+        (None, None) => format!("ended without a code{words}"),
+    }
+}

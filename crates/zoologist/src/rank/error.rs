@@ -1,0 +1,70 @@
+//! Why there is no ranking.
+
+use crate::base::{Fail, Fault, TargetsError};
+use crate::{data, store, zoo};
+
+/// Why a ranking could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data set.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// The zoo.
+    #[error(transparent)]
+    Zoo(#[from] zoo::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// What is to be predicted.
+    #[error("{path}: {source}")]
+    Targets {
+        /// The data set, as text.
+        path: String,
+        /// The reason.
+        source: TargetsError,
+    },
+    /// The data set has no labels.
+    #[error("{0}: there are no labels. Put the pictures into one folder per class, or list them in a labels.csv")]
+    NoLabels(String),
+    /// No picture can be read.
+    #[error("none of the {count} pictures in {path} can be read (the first: {first}). Check that they are whole picture files")]
+    NothingReadable {
+        /// The data set, as text.
+        path: String,
+        /// How many were tried.
+        count: usize,
+        /// The first one and its reason.
+        first: String,
+    },
+    /// No model of the zoo could be used.
+    #[error("no model of {path} can be used. {reasons}")]
+    NoModel {
+        /// The zoo, as text.
+        path: String,
+        /// The first few reasons.
+        reasons: String,
+    },
+    /// The metric has no value anywhere.
+    #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.each_ref().map(|metric| metric.name).join(", "))]
+    UnknownMetric(String),
+    /// A worker could not be started at all.
+    #[error("can't start a worker process: {0}")]
+    Worker(String),
+    /// The user asked to stop.
+    #[error("interrupted; what was finished is kept, and the same command goes on from there")]
+    Interrupted,
+}
+
+impl Fail for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Data(error) => error.fault(),
+            Self::Zoo(error) => error.fault(),
+            Self::Store(error) => error.fault(),
+            Self::Targets { .. } | Self::NoLabels(_) | Self::NothingReadable { .. } | Self::NoModel { .. } => Fault::Input,
+            Self::UnknownMetric(_) => Fault::Usage,
+            Self::Worker(_) => Fault::Environment,
+            Self::Interrupted => Fault::Interrupted,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The features of one candidate: from the store, or from a worker that fills what is missing.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Machinery, Progress};
+use super::samples::{self, Samples};
+use super::{Error, Plan, Skipped};
+use crate::base::path_text::show;
+use crate::base::{Features, Values};
+use crate::data;
+use crate::extract::launch::{self, LaunchError, Listener};
+use crate::extract::{Description, Extractor, Order, RuntimeChoice};
+use crate::store::{JobFolder, Key, RowFailure, Sealed};
+
+/// The features of all samples, in their order.
+pub struct Extracted {
+    /// What the extractor says of itself.
+    pub description: Description,
+    /// n × d features; rows of failed samples are zeros.
+    pub features: Features,
+    /// The samples that failed.
+    pub failures: Vec<RowFailure>,
+    /// Where the job is kept.
+    pub folder: JobFolder,
+    /// The job's key.
+    pub key: Key,
+    /// How long the pass took when it was made.
+    pub timing: PassTiming,
+    /// Whether everything came from the store.
+    pub from_store: bool,
+}
+
+/// How long a feature pass took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PassTiming {
+    /// Wall-clock seconds, over all runs that contributed.
+    pub seconds: f64,
+    /// Rows that were computed in them.
+    pub rows: usize,
+}
+
+/// Why one candidate has no features.
+pub enum Failure {
+    /// It failed; the others go on.
+    Candidate(String),
+    /// Nothing can go on.
+    Run(Error),
+}
+
+/// Key of the entry of the sealed file that describes the extractor.
+const DESCRIPTION: &str = "description";
+
+/// Gets the features of a candidate for these samples.
+pub fn extract(
+    name: &str,
+    extractor: &Extractor,
+    samples: &Samples,
+    machinery: &Machinery,
+    progress: &dyn Progress,
+) -> Result<Extracted, Failure> {
+    let key = key(extractor, samples, &machinery.runtime);
+    let folder = machinery.store.job(&key).map_err(stop)?;
+    let timing_key = Key::of(&[("what", "timing")]);
+    let waiting = || progress.say(&format!("{name}: another process is at it; waiting for its result"));
+    let _lock = folder.lock(waiting).map_err(stop)?;
+    if let Some(found) = sealed(&folder, progress, name) {
+        let timing = folder.result(&timing_key).unwrap_or_default();
+        return finished(found, folder.clone(), key, timing, true);
+    }
+    let missing: Vec<Range<usize>> = samples.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+    let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
+    progress.begin(name, samples.dataset.samples.len() - rows, samples.dataset.samples.len());
+    let begun = Instant::now();
+    let outcome = work(extractor, samples, &missing, machinery, &folder, &key, progress);
+    progress.end();
+    let description = outcome?;
+    let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
+    let timing = PassTiming { seconds: before.seconds + begun.elapsed().as_secs_f64(), rows: before.rows + rows };
+    folder.write_result(&timing_key, &timing).map_err(stop)?;
+    let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
+    let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
+    let sealed = folder.seal(&samples.blocks, metadata).map_err(stop)?;
+    finished(sealed, folder.clone(), key, timing, false)
+}
+
+/// What the features depend on.
+fn key(extractor: &Extractor, samples: &Samples, runtime: &RuntimeChoice) -> Key {
+    let runtime = match (extractor, runtime) {
+        (Extractor::Pixels | Extractor::ColourHistogram, _) => "none".to_owned(),
+        (_, RuntimeChoice::Rten) => "rten".to_owned(),
+        (_, RuntimeChoice::OnnxRuntime(library)) => format!("onnxruntime {}", show(library)),
+    };
+    let identity = extractor.identity();
+    let parts = [
+        ("extractor", identity.as_str()),
+        ("data", &samples.digest),
+        ("layers", "last"),
+        ("runtime", &runtime),
+        ("version", env!("CARGO_PKG_VERSION")),
+    ];
+    Key::of(&parts)
+}
+
+fn sealed(folder: &JobFolder, progress: &dyn Progress, name: &str) -> Option<Sealed> {
+    let found = folder.sealed();
+    if found.is_none() && folder.has_sealed() {
+        progress.say(&format!("{name}: the kept features are damaged; they are computed again"));
+    }
+    found
+}
+
+fn finished(sealed: Sealed, folder: JobFolder, key: Key, timing: PassTiming, from_store: bool) -> Result<Extracted, Failure> {
+    let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
+    let Some(description) = description else {
+        return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
+    };
+    let features = Features::new(sealed.dim, Values::F32(sealed.values));
+    Ok(Extracted { description, features, failures: sealed.failures, folder, key, timing, from_store })
+}
+
+/// Lets a worker compute some blocks.
+fn work(
+    extractor: &Extractor,
+    samples: &Samples,
+    blocks: &[Range<usize>],
+    machinery: &Machinery,
+    folder: &JobFolder,
+    key: &Key,
+    progress: &dyn Progress,
+) -> Result<Description, Failure> {
+    let order = Order {
+        data_root: samples.dataset.root.clone(),
+        samples: samples.dataset.samples.iter().map(|sample| sample.picture.clone()).collect(),
+        blocks: blocks.to_vec(),
+        extractor: extractor.clone(),
+        runtime: machinery.runtime.clone(),
+        threads: machinery.threads,
+        store_root: machinery.store.root().to_owned(),
+        key: key.clone(),
+    };
+    launch::run(&machinery.launcher, folder, &order, &mut Watch(progress)).map_err(|error| match error {
+        LaunchError::Interrupted => Failure::Run(Error::Interrupted),
+        LaunchError::Start(error) => Failure::Run(Error::Worker(error.to_string())),
+        LaunchError::Store(error) => stop(error),
+        LaunchError::Model(_) | LaunchError::Died(_) => Failure::Candidate(error.to_string()),
+    })
+}
+
+struct Watch<'a>(&'a dyn Progress);
+
+impl Listener for Watch<'_> {
+    fn ready(&mut self, _: &Description) {}
+
+    fn rows(&mut self, count: usize) {
+        self.0.advance(count);
+    }
+}
+
+fn stop(error: crate::store::Error) -> Failure {
+    Failure::Run(error.into())
+}

@@ -1,0 +1,62 @@
+//! What to rank, and with what machinery.
+
+use std::path::PathBuf;
+
+use crate::base::Seed;
+use crate::extract::RuntimeChoice;
+use crate::extract::launch::Launcher;
+use crate::store::Store;
+
+/// What to rank.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The data set.
+    pub data: PathBuf,
+    /// The zoo: a folder of models, a `zoo.toml`, or one model.
+    pub zoo: PathBuf,
+    /// The metric that orders the models; `ridge` and `knn` are always computed beside it.
+    pub metric: String,
+    /// Rank on a seeded stratified sample of so many.
+    pub samples: Option<usize>,
+    /// Fixes everything random.
+    pub seed: Seed,
+    /// Whether to train a logistic probe per model and judge the order by it.
+    pub truth: bool,
+}
+
+/// What the work is done with.
+pub struct Machinery {
+    /// Where features and scores are kept.
+    pub store: Store,
+    /// How workers are started.
+    pub launcher: Launcher,
+    /// What runs networks.
+    pub runtime: RuntimeChoice,
+    /// Threads per worker.
+    pub threads: usize,
+}
+
+/// Somebody who watches.
+pub trait Progress: Sync {
+    /// A sentence for the user.
+    fn say(&self, sentence: &str);
+    /// Feature extraction of one candidate begins: `done` of `rows` rows are in the store.
+    fn begin(&self, name: &str, done: usize, rows: usize);
+    /// So many more rows are done.
+    fn advance(&self, rows: usize);
+    /// Feature extraction of the candidate ended.
+    fn end(&self);
+    /// A short phase without a count, such as scoring.
+    fn phase(&self, words: &str);
+}
+
+/// Nobody watches.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn say(&self, _: &str) {}
+    fn begin(&self, _: &str, _: usize, _: usize) {}
+    fn advance(&self, _: usize) {}
+    fn end(&self) {}
+    fn phase(&self, _: &str) {}
+}
