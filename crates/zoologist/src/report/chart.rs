@@ -119,7 +119,7 @@ fn draw_axis(
         y: chart.backend_coord(&(origin, row as f64 + 0.5)).1,
         origin: x(origin),
         end: bar.end.filter(|&end| drawable(end)).map(x),
-        whisker: bar.whisker.filter(|ends| ends.into_iter().all(drawable)).map(|ends| ends.map(x)),
+        whisker: bar.whisker.filter(|ends| ends.iter().all(|&end| drawable(end))).map(|ends| ends.map(x)),
     };
     Ok(bars.iter().enumerate().map(place).collect())
 }
@@ -156,9 +156,9 @@ fn drawable(value: f64) -> bool {
 
 /// The span of the axis: the origin and every bar and whisker, with a little air where something ends.
 fn range(origin: f64, bars: &[Bar]) -> Range<f64> {
-    let ends =
-        bars.iter().flat_map(|bar| bar.end.into_iter().chain(bar.whisker.into_iter().flatten())).filter(|&end| drawable(end));
-    let (low, high) = ends.fold((origin, origin), |(low, high), end| (low.min(end), high.max(end)));
+    let ends = bars.iter().flat_map(|bar| bar.end.into_iter().chain(bar.whisker.into_iter().flatten()));
+    let drawn = ends.filter(|&end| drawable(end));
+    let (low, high) = drawn.fold((origin, origin), |(low, high), end| (low.min(end), high.max(end)));
     let smallest = (1e-6 * low.abs().max(high.abs())).max(1e-6);
     let air = 0.02 * (high - low).max(smallest);
     let left = if low < origin { low - air } else { low };
