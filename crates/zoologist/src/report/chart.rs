@@ -33,10 +33,12 @@ pub const COLOURS: [(&str, RGBColor); 5] =
 
 const WIDTH: u32 = 920;
 const LABELS: u32 = 232;
+const LABELS_END: i32 = 222;
 const VALUES: u32 = 72;
 const ROW: u32 = 28;
 const AXIS: u32 = 44;
 const TOP: u32 = 6;
+const HALF_ROW: i32 = 14;
 const HALF_BAR: i32 = 8;
 const HALF_CAP: i32 = 4;
 const LETTERS: usize = 30;
@@ -116,8 +118,8 @@ fn draw_axis(
     let place = |(row, bar): (usize, &Bar)| Place {
         y: chart.backend_coord(&(origin, row as f64 + 0.5)).1,
         origin: x(origin),
-        end: bar.end.filter(drawable).map(x),
-        whisker: bar.whisker.filter(|ends| ends.iter().all(drawable)).map(|ends| ends.map(x)),
+        end: bar.end.filter(|&end| drawable(end)).map(x),
+        whisker: bar.whisker.filter(|ends| ends.iter().all(|&end| drawable(end))).map(|ends| ends.map(x)),
     };
     Ok(bars.iter().enumerate().map(place).collect())
 }
@@ -137,10 +139,10 @@ fn draw_bar(area: &DrawingArea<SVGBackend, Shift>, bar: &Bar, place: &Place) -> 
         line((low, y - HALF_CAP), (low, y + HALF_CAP), INK)?;
         line((high, y - HALF_CAP), (high, y + HALF_CAP), INK)?;
     }
-    line((origin, y - ROW as i32 / 2), (origin, y + ROW as i32 / 2), INK)?;
+    line((origin, y - HALF_ROW), (origin, y + HALF_ROW), INK)?;
     let right = [Some(origin), end, whisker.map(|[_, high]| high)].into_iter().flatten().max().unwrap_or(origin);
     let label_style = text(16, if bar.baseline { MUTED } else { INK }).pos(Pos::new(HPos::Right, VPos::Center));
-    area.draw(&Text::new(shorten(&bar.label), (LABELS as i32 - 10, y), label_style))?;
+    area.draw(&Text::new(shorten(&bar.label), (LABELS_END, y), label_style))?;
     area.draw(&Text::new(bar.text.clone(), (right + 8, y), text(15, INK).pos(Pos::new(HPos::Left, VPos::Center))))
 }
 
@@ -148,15 +150,15 @@ fn text(size: u32, colour: RGBColor) -> TextStyle<'static> {
     TextStyle { color: colour.to_backend_color(), ..TextStyle::from(("sans-serif", size)) }
 }
 
-fn drawable(value: &f64) -> bool {
+fn drawable(value: f64) -> bool {
     value.abs() < LARGEST
 }
 
 /// The span of the axis: the origin and every bar and whisker, with a little air where something ends.
 fn range(origin: f64, bars: &[Bar]) -> Range<f64> {
-    let ends =
-        bars.iter().flat_map(|bar| bar.end.into_iter().chain(bar.whisker.into_iter().flatten())).filter(drawable);
-    let (low, high) = ends.fold((origin, origin), |(low, high), end| (low.min(end), high.max(end)));
+    let ends = bars.iter().flat_map(|bar| bar.end.into_iter().chain(bar.whisker.into_iter().flatten()));
+    let drawn = ends.filter(|&end| drawable(end));
+    let (low, high) = drawn.fold((origin, origin), |(low, high), end| (low.min(end), high.max(end)));
     let smallest = (1e-6 * low.abs().max(high.abs())).max(1e-6);
     let air = 0.02 * (high - low).max(smallest);
     let left = if low < origin { low - air } else { low };

@@ -391,24 +391,4 @@ mod tests {
         let page = page(|ranking| ranking.metric = "knn".to_owned());
         assert!(page.contains("kNN, % of samples") && !page.contains("LogME is the log evidence"));
     }
-
-    #[test]
-    fn write_for_eyes() {
-        std::fs::write("/tmp/zr.html", page(|_| ())).unwrap();
-        std::fs::write(
-            "/tmp/zr2.html",
-            page(|ranking| {
-                ranking.metric = "knn".to_owned();
-                ranking.truth = Some(sample::truth());
-                let many = ranking.models.clone();
-                ranking.models = (0..13).flat_map(|_| many[..7].to_vec()).collect();
-                for (i, m) in ranking.models.iter_mut().enumerate() {
-                    m.rank = Some(i + 1);
-                    m.score = m.scores[2].value;
-                    m.interval = m.scores[2].interval;
-                }
-            }),
-        )
-        .unwrap();
-    }
 }

@@ -99,9 +99,9 @@ pub fn seconds(seconds: f64) -> String {
 /// Multiply-adds with a decimal prefix.
 pub fn multiply_adds(number: u64) -> String {
     const PREFIXES: [&str; 7] = ["", " k", " M", " G", " T", " P", " E"];
-    let step = (number.max(1).ilog10() / 3) as usize;
+    let step = number.max(1).ilog10() / 3;
     let decimals = usize::from(step > 0);
-    format!("{:.decimals$}{}", number as f64 / 1000_f64.powi(step as i32), PREFIXES[step])
+    format!("{:.decimals$}{}", number as f64 / 1000_u64.pow(step) as f64, PREFIXES[step as usize])
 }
 
 /// A probability that is never rounded to certainty.
