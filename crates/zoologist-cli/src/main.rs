@@ -1,2 +1,21 @@
-//! The command line of zoologist.
-fn main() {}
+//! The command line of zoologist: parse, compose, call, print. No logic.
+//!
+//! Results go to standard output, progress and warnings to standard error. The exit code says what kind of end it was
+//! (see `docs/map.md`).
+
+mod commands;
+mod end;
+mod options;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let options = match options::Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return end::of_parsing(&error),
+    };
+    end::of(commands::run(options))
+}

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! floor 5  report    renders plain results
-//! floor 4  rank      the pipeline: data and zoo to a ranking
+//! floor 4  rank, inspect       the pipeline: data and zoo to a ranking; what a path is
 //! floor 3            (the checks and layer studies come here)
 //! floor 2  score, extract     pure maths over statistics; the worker that runs models
 //! floor 1  stats, data, zoo, store    the ground: each knows none of the others
@@ -14,6 +14,7 @@
 pub mod base;
 pub mod data;
 pub mod extract;
+pub mod inspect;
 pub mod rank;
 pub mod report;
 pub mod score;

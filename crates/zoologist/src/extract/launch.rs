@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::order::{Description, Order};
+use super::order::{Description, Extractor, Order, RuntimeChoice};
 use super::worker::Message;
 use crate::base::path_text::escape;
-use crate::store::JobFolder;
+use crate::base::{Fail, Fault};
+use crate::store::{JobFolder, Key, Store};
 
 /// Longest line that is read from a worker.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -20,6 +21,18 @@ const LAST_WORDS: usize = 400;
 /// Variables that a worker may see; the rest of the environment is none of its business.
 const VARIABLES: [&str; 9] =
     ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "RUST_BACKTRACE"];
+
+/// Everything that features are computed with.
+pub struct Machinery {
+    /// Where features are kept.
+    pub store: Store,
+    /// How workers are started.
+    pub launcher: Launcher,
+    /// What runs networks.
+    pub runtime: RuntimeChoice,
+    /// Threads per worker.
+    pub threads: usize,
+}
 
 /// How workers are started and stopped.
 pub struct Launcher {
@@ -49,10 +62,18 @@ pub enum LaunchError {
     Interrupted,
 }
 
+impl Fail for LaunchError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Model(_) | Self::Died(_) => Fault::Input,
+            Self::Start(_) | Self::Store(_) => Fault::Environment,
+            Self::Interrupted => Fault::Interrupted,
+        }
+    }
+}
+
 /// What the parent is told while a worker runs.
 pub trait Listener {
-    /// The extractor is ready.
-    fn ready(&mut self, description: &Description);
     /// So many more rows are done.
     fn rows(&mut self, count: usize);
 }
@@ -74,6 +95,26 @@ pub fn run(launcher: &Launcher, folder: &JobFolder, order: &Order, listener: &mu
     }
     let description = heard?;
     if status.success() { description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned())) } else { Err(LaunchError::Died(described(status, &words))) }
+}
+
+/// Lets a worker load an extractor and say what it is, without any picture.
+pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Description, LaunchError> {
+    struct Deaf;
+    impl Listener for Deaf {
+        fn rows(&mut self, _: usize) {}
+    }
+    let key = Key::of(&[("what", "description"), ("extractor", &extractor.identity())]);
+    let order = Order {
+        data_root: PathBuf::new(),
+        samples: vec![],
+        blocks: vec![],
+        extractor: extractor.clone(),
+        runtime: machinery.runtime.clone(),
+        threads: 1,
+        store_root: machinery.store.root().to_owned(),
+        key: key.clone(),
+    };
+    run(&machinery.launcher, &machinery.store.job(&key)?, &order, &mut Deaf)
 }
 
 fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
@@ -102,10 +143,7 @@ fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> 
             return Ok(description);
         }
         match serde_json::from_slice(&line) {
-            Ok(Message::Ready(found)) => {
-                listener.ready(&found);
-                description = Some(found);
-            }
+            Ok(Message::Ready(found)) => description = Some(found),
             Ok(Message::Rows(count)) => listener.rows(count),
             Ok(Message::Failed(reason)) => return Err(LaunchError::Model(reason)),
             Err(_) => return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned())),

@@ -18,6 +18,7 @@ use super::onnx::ModelError;
 use super::order::{Description, Extractor, Order, RuntimeChoice};
 use super::picture::{self, Rgb};
 use super::runtime::Runtime;
+use crate::base::{Fail, Fault};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{Block, JobFolder, RowFailure, Store};
 
@@ -51,6 +52,17 @@ pub enum WorkerError {
     /// The parent is gone.
     #[error("nobody listens to the worker")]
     Unheard,
+}
+
+impl Fail for WorkerError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Model(error) => error.fault(),
+            Self::NotFinite(_) => Fault::Input,
+            Self::Store(error) => error.fault(),
+            Self::Order(_) | Self::Unheard => Fault::Internal,
+        }
+    }
 }
 
 /// How the worker gets a runtime.

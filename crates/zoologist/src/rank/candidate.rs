@@ -2,7 +2,7 @@
 
 use crate::base::Seed;
 use crate::extract::{Extractor, NetworkPlan};
-use crate::zoo::Zoo;
+use crate::zoo::{Model, Zoo};
 
 /// Something that is ranked.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +19,13 @@ pub struct Candidate {
 
 /// The models of a zoo.
 pub fn models(zoo: &Zoo) -> Vec<Candidate> {
-    let candidate = |model| Candidate { notes: vec![], ..network(model, NetworkPlan::from(model)) };
+    let candidate = |model: &Model| Candidate {
+        name: model.name.clone(),
+        baseline: false,
+        extractor: Extractor::Network(NetworkPlan::from(model)),
+        notes: model.notes.clone(),
+    };
     zoo.models.iter().map(candidate).collect()
-}
-
-fn network(model: &crate::zoo::Model, plan: NetworkPlan) -> Candidate {
-    Candidate { name: model.name.clone(), baseline: false, extractor: Extractor::Network(plan), notes: model.notes.clone() }
 }
 
 /// The baselines that need no model.

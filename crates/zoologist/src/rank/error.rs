@@ -44,7 +44,7 @@ pub enum Error {
         /// The first few reasons.
         reasons: String,
     },
-    /// The metric has no value anywhere.
+    /// There is no metric of that name.
     #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.each_ref().map(|metric| metric.name).join(", "))]
     UnknownMetric(String),
     /// A worker could not be started at all.

@@ -6,12 +6,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Machinery, Progress};
-use super::samples::{self, Samples};
-use super::{Error, Plan, Skipped};
-use crate::base::path_text::show;
+use super::plan::Progress;
+use crate::extract::launch::Machinery;
+use super::Error;
+use super::samples::Pictures;
 use crate::base::{Features, Values};
-use crate::data;
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::{Description, Extractor, Order, RuntimeChoice};
 use crate::store::{JobFolder, Key, RowFailure, Sealed};
@@ -54,15 +53,15 @@ pub enum Failure {
 /// Key of the entry of the sealed file that describes the extractor.
 const DESCRIPTION: &str = "description";
 
-/// Gets the features of a candidate for these samples.
+/// Gets the features of a candidate for these pictures.
 pub fn extract(
     name: &str,
     extractor: &Extractor,
-    samples: &Samples,
+    pictures: &Pictures,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Extracted, Failure> {
-    let key = key(extractor, samples, &machinery.runtime);
+    let key = key(extractor, pictures, &machinery.runtime);
     let folder = machinery.store.job(&key).map_err(stop)?;
     let timing_key = Key::of(&[("what", "timing")]);
     let waiting = || progress.say(&format!("{name}: another process is at it; waiting for its result"));
@@ -71,11 +70,11 @@ pub fn extract(
         let timing = folder.result(&timing_key).unwrap_or_default();
         return finished(found, folder.clone(), key, timing, true);
     }
-    let missing: Vec<Range<usize>> = samples.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+    let missing: Vec<Range<usize>> = pictures.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
     let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
-    progress.begin(name, samples.dataset.samples.len() - rows, samples.dataset.samples.len());
+    progress.begin(name, pictures.dataset.samples.len() - rows, pictures.dataset.samples.len());
     let begun = Instant::now();
-    let outcome = work(extractor, samples, &missing, machinery, &folder, &key, progress);
+    let outcome = work(extractor, pictures, &missing, machinery, &folder, &key, progress);
     progress.end();
     let description = outcome?;
     let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
@@ -83,21 +82,21 @@ pub fn extract(
     folder.write_result(&timing_key, &timing).map_err(stop)?;
     let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
     let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
-    let sealed = folder.seal(&samples.blocks, metadata).map_err(stop)?;
+    let sealed = folder.seal(&pictures.blocks, metadata).map_err(stop)?;
     finished(sealed, folder.clone(), key, timing, false)
 }
 
 /// What the features depend on.
-fn key(extractor: &Extractor, samples: &Samples, runtime: &RuntimeChoice) -> Key {
+fn key(extractor: &Extractor, pictures: &Pictures, runtime: &RuntimeChoice) -> Key {
     let runtime = match (extractor, runtime) {
         (Extractor::Pixels | Extractor::ColourHistogram, _) => "none".to_owned(),
         (_, RuntimeChoice::Rten) => "rten".to_owned(),
-        (_, RuntimeChoice::OnnxRuntime(library)) => format!("onnxruntime {}", show(library)),
+        (_, RuntimeChoice::OnnxRuntime(library)) => library.file_name().unwrap_or_default().to_string_lossy().into_owned(),
     };
     let identity = extractor.identity();
     let parts = [
         ("extractor", identity.as_str()),
-        ("data", &samples.digest),
+        ("data", &pictures.digest),
         ("layers", "last"),
         ("runtime", &runtime),
         ("version", env!("CARGO_PKG_VERSION")),
@@ -125,7 +124,7 @@ fn finished(sealed: Sealed, folder: JobFolder, key: Key, timing: PassTiming, fro
 /// Lets a worker compute some blocks.
 fn work(
     extractor: &Extractor,
-    samples: &Samples,
+    pictures: &Pictures,
     blocks: &[Range<usize>],
     machinery: &Machinery,
     folder: &JobFolder,
@@ -133,8 +132,8 @@ fn work(
     progress: &dyn Progress,
 ) -> Result<Description, Failure> {
     let order = Order {
-        data_root: samples.dataset.root.clone(),
-        samples: samples.dataset.samples.iter().map(|sample| sample.picture.clone()).collect(),
+        data_root: pictures.dataset.root.clone(),
+        samples: pictures.dataset.samples.iter().map(|sample| sample.picture.clone()).collect(),
         blocks: blocks.to_vec(),
         extractor: extractor.clone(),
         runtime: machinery.runtime.clone(),
@@ -153,8 +152,6 @@ fn work(
 struct Watch<'a>(&'a dyn Progress);
 
 impl Listener for Watch<'_> {
-    fn ready(&mut self, _: &Description) {}
-
     fn rows(&mut self, count: usize) {
         self.0.advance(count);
     }

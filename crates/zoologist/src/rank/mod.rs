@@ -9,18 +9,19 @@
 
 mod candidate;
 mod error;
+pub mod export;
 mod features;
 mod order;
 mod pipeline;
 mod plan;
 mod ranking;
 mod samples;
+pub mod scorecard;
 mod scoring;
 mod truth;
 mod verdict;
 
 pub use error::Error;
-pub use features::extract_all;
 pub use pipeline::run;
-pub use plan::{Machinery, Plan, Progress, Silent};
+pub use plan::{Plan, Progress, Silent};
 pub use ranking::*;

@@ -1,11 +1,8 @@
-//! What to rank, and with what machinery.
+//! What to rank, and who watches.
 
 use std::path::PathBuf;
 
 use crate::base::Seed;
-use crate::extract::RuntimeChoice;
-use crate::extract::launch::Launcher;
-use crate::store::Store;
 
 /// What to rank.
 #[derive(Debug, Clone)]
@@ -22,18 +19,6 @@ pub struct Plan {
     pub seed: Seed,
     /// Whether to train a logistic probe per model and judge the order by it.
     pub truth: bool,
-}
-
-/// What the work is done with.
-pub struct Machinery {
-    /// Where features and scores are kept.
-    pub store: Store,
-    /// How workers are started.
-    pub launcher: Launcher,
-    /// What runs networks.
-    pub runtime: RuntimeChoice,
-    /// Threads per worker.
-    pub threads: usize,
 }
 
 /// Somebody who watches.

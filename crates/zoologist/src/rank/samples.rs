@@ -13,22 +13,28 @@ const BLOCK_ROWS: usize = 128;
 /// Shards that blocks never cross; every coarser cut falls on their bounds.
 const FINE_SHARDS: usize = 20;
 
-/// Samples in the order in which everything is computed.
-pub struct Samples {
+/// Pictures in the order in which features are computed.
+pub struct Pictures {
     /// The data set, reduced to these samples and in their order.
     pub dataset: Dataset,
+    /// BLAKE3 of the contents in order.
+    pub digest: String,
+    /// The rows of each block of the store.
+    pub blocks: Vec<Range<usize>>,
+}
+
+/// Labelled samples in their one order.
+pub struct Samples {
+    /// The pictures.
+    pub pictures: Pictures,
     /// What is to be predicted, in that order.
     pub targets: Targets,
-    /// The one order, cut to the sample; its places are the rows of `dataset`.
+    /// The one order, cut to the sample; its places are the rows of `pictures`.
     pub partition: Partition,
     /// How many samples could have been used.
     pub available: usize,
     /// The splits that were used, in words.
     pub split: String,
-    /// BLAKE3 of the contents in order.
-    pub digest: String,
-    /// The rows of each block of the store.
-    pub blocks: Vec<Range<usize>>,
 }
 
 /// Reads a data set and puts it into order: train and validation samples for scoring.
@@ -45,6 +51,13 @@ pub fn for_judging(path: &Path, seed: Seed) -> Result<Option<Samples>, Error> {
     if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed).map(Some) }
 }
 
+/// All pictures of a data set as they stand, labelled or not.
+pub fn as_they_stand(path: &Path) -> Result<Pictures, Error> {
+    let dataset = data::open_unlabelled(path)?;
+    let count = dataset.samples.len();
+    Ok(Pictures { digest: digest(&dataset), blocks: cut(0..count).collect(), dataset })
+}
+
 fn in_order(dataset: &Dataset, chosen: &[usize], limit: Option<usize>, seed: Seed) -> Result<Samples, Error> {
     let path = show(&dataset.path);
     let targets = dataset.targets.as_ref().ok_or_else(|| Error::NoLabels(path.clone()))?;
@@ -57,14 +70,13 @@ fn in_order(dataset: &Dataset, chosen: &[usize], limit: Option<usize>, seed: See
         targets: None,
         ..dataset.clone()
     };
+    let blocks = partition.shards(FINE_SHARDS).into_iter().flat_map(cut).collect();
     Ok(Samples {
         targets: targets.select(&rows).map_err(refuse)?,
         available: chosen.len(),
         split: split_in_words(&dataset),
-        digest: digest(&dataset),
-        blocks: blocks(&partition),
+        pictures: Pictures { digest: digest(&dataset), blocks, dataset },
         partition,
-        dataset,
     })
 }
 
@@ -83,10 +95,8 @@ fn digest(dataset: &Dataset) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-fn blocks(partition: &Partition) -> Vec<Range<usize>> {
-    let cut = |shard: Range<usize>| {
-        let end = shard.end;
-        shard.step_by(BLOCK_ROWS).map(move |start| start..end.min(start + BLOCK_ROWS))
-    };
-    partition.shards(FINE_SHARDS).into_iter().flat_map(cut).filter(|block| !block.is_empty()).collect()
+/// Blocks of a range of rows.
+fn cut(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.end;
+    rows.step_by(BLOCK_ROWS).map(move |start| start..end.min(start + BLOCK_ROWS))
 }

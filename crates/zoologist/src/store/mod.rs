@@ -16,6 +16,8 @@ mod block;
 mod job;
 mod sealed;
 
+pub use atomic::write as write_whole;
+
 use std::path::{Path, PathBuf};
 
 pub use block::{Block, RowFailure};

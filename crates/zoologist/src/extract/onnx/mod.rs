@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 pub use cost::CostPlan;
-pub use graph::{FeatureSource, Graph, Pooling};
+pub use graph::{FeatureSource, Graph, PictureInput, Pooling};
 
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault, Seed};

@@ -1,0 +1,58 @@
+//! What the commands work with: threads, the store, the runtime, worker processes, the user's wish to stop.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use zoologist::extract::RuntimeChoice;
+use zoologist::extract::launch::{Launcher, Machinery};
+use zoologist::extract::runtime::find_library;
+use zoologist::store::Store;
+
+use crate::end::{Failure, Result};
+use crate::options::{Global, RuntimeName};
+
+/// Set by the first Ctrl-C; the second ends the program at once.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Everything that features are computed with.
+pub fn machinery(global: &Global, runtime: RuntimeName, store: Store) -> Result<Machinery> {
+    let program = std::env::current_exe().map_err(Failure::internal)?;
+    listen_to_the_user();
+    Ok(Machinery { store, launcher: Launcher { program, stop: &STOP }, runtime: choose(runtime)?, threads: threads(global) })
+}
+
+/// Threads to use: as asked, else `RAYON_NUM_THREADS`, else all cores.
+pub fn threads(global: &Global) -> usize {
+    let asked = global.threads.map(usize::from);
+    let variable = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|&count: &usize| count > 0);
+    asked.or_else(variable).unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+/// Lets the scores use as many threads as the user allows.
+pub fn limit_threads(global: &Global) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads(global)).build_global().map_err(Failure::internal)
+}
+
+fn choose(runtime: RuntimeName) -> Result<RuntimeChoice> {
+    if runtime == RuntimeName::Rten {
+        return Ok(RuntimeChoice::Rten);
+    }
+    match find_library() {
+        Some(library) => Ok(RuntimeChoice::OnnxRuntime(library)),
+        None if runtime == RuntimeName::Auto => Ok(RuntimeChoice::Rten),
+        None => Err(Failure::usage(
+            "no ONNX Runtime 1.24 or newer was found. `pip install onnxruntime` in the active Python environment, \
+             or set ZOOLOGIST_ONNXRUNTIME to its library",
+        )),
+    }
+}
+
+fn listen_to_the_user() {
+    let heard = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::abort();
+        }
+    });
+    // Without a handler Ctrl-C still ends the program; only the farewell is lost.
+    drop(heard);
+}

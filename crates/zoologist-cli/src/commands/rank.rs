@@ -1,0 +1,44 @@
+//! `zoologist rank`.
+
+use zoologist::base::Seed;
+use zoologist::rank::{self, ModelStatus, Plan, Ranking};
+use zoologist::report;
+use zoologist::store::Store;
+
+use super::{machinery, outcome};
+use crate::end::{Failure, Outcome, Result, print};
+use crate::options::{Global, Rank};
+use crate::progress::Bars;
+
+/// What to do without a zoo.
+const NO_ZOO: &str = "rank needs models: --zoo ZOO, a folder of model folders.\n\
+    Make one: `python tools/export.py timm resnet50.a1_in1k -o zoo/resnet50` exports a model with its preprocessing,\n\
+    `zoologist zoo add FILE.onnx --preprocess imagenet` makes an .onnx file usable,\n\
+    and `make demo` in the sources builds demo/zoo with six real models.";
+
+/// Runs the command.
+pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
+    let zoo = options.zoo.clone().ok_or_else(|| Failure::usage(NO_ZOO))?;
+    let plan = Plan {
+        data: options.data.clone(),
+        zoo,
+        metric: options.metric.clone(),
+        samples: options.samples.map(|count| count as usize),
+        seed: Seed(global.seed),
+        truth: options.truth.is_some(),
+    };
+    let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
+    let progress = Bars::new(global.quiet);
+    let ranking = rank::run(&plan, &machinery, &progress)?;
+    drop(progress);
+    if let Some(path) = &options.report {
+        let page = report::html::ranking(&ranking).map_err(Failure::internal)?;
+        std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))?;
+    }
+    print(&if global.json { report::json::to_string(&ranking) } else { report::table::ranking(&ranking, super::terminal_width()) })?;
+    Ok(outcome(global, has_failures(&ranking)))
+}
+
+fn has_failures(ranking: &Ranking) -> bool {
+    !ranking.skipped.is_empty() || ranking.models.iter().any(|model| model.status == ModelStatus::Failed)
+}

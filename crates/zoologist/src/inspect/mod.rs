@@ -1,0 +1,178 @@
+//! `inspect`: what a path is, or why it can't be used.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::base::{Fail, Fault, Targets, Task, path_text};
+use crate::data::{self, Split};
+use crate::extract::launch::{self, LaunchError, Machinery};
+use crate::extract::{Description, Extractor, NetworkPlan};
+use crate::zoo::{self, preprocessing::Preprocessing};
+
+/// Why a path can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// As a data set.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// As a model or a zoo.
+    #[error(transparent)]
+    Zoo(#[from] zoo::Error),
+    /// When the model was loaded.
+    #[error("{path}: {source}")]
+    Model {
+        /// The model, as text.
+        path: String,
+        /// What the worker said.
+        source: LaunchError,
+    },
+}
+
+impl Fail for Error {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Data(error) => error.fault(),
+            Self::Zoo(error) => error.fault(),
+            Self::Model { source, .. } => source.fault(),
+        }
+    }
+}
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspection {
+    /// Version of this form.
+    pub schema: u32,
+    /// The path.
+    #[serde(with = "path_text")]
+    pub path: PathBuf,
+    /// What was found there.
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Found {
+    /// A data set of pictures.
+    Dataset {
+        /// Its form, for example `folder per class`.
+        format: String,
+        /// How many samples it has.
+        n: usize,
+        /// What is predicted; `None` without labels.
+        task: Option<Task>,
+        /// Names and sizes of the classes, or names of the targets with `None`.
+        classes: Vec<(String, Option<usize>)>,
+        /// Samples per split.
+        splits: Vec<(Split, usize)>,
+        /// What was detected, in sentences.
+        notes: Vec<String>,
+        /// What was left out, and why.
+        skipped: Vec<(String, String)>,
+    },
+    /// A model.
+    Model {
+        /// Its name.
+        name: String,
+        /// SHA-256 of the weights.
+        sha256: String,
+        /// What is done to a picture first.
+        preprocessing: Preprocessing,
+        /// What the loaded model says.
+        #[serde(flatten)]
+        description: Description,
+        /// What was assumed, in sentences.
+        notes: Vec<String>,
+    },
+    /// A folder or list of models.
+    Zoo {
+        /// Names of the models.
+        models: Vec<String>,
+        /// What was refused, and why.
+        refused: Vec<(String, String)>,
+    },
+    /// A feature matrix.
+    Features {
+        /// Rows.
+        n: usize,
+        /// Dimensions.
+        dim: usize,
+    },
+    /// Labels.
+    Labels {
+        /// Rows.
+        n: usize,
+        /// What they predict.
+        task: Task,
+        /// Names and sizes of the classes, or names of the targets with `None`.
+        classes: Vec<(String, Option<usize>)>,
+        /// How that was detected.
+        detected: String,
+    },
+}
+
+/// Finds out what a path is.
+pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> {
+    let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
+        "npy" | "npz" | "safetensors" if path.is_file() => array(path)?,
+        "txt" | "csv" if path.is_file() => labels(path)?,
+        _ if zoo::looks_like_model(path) => model(path, machinery)?,
+        _ if zoo::looks_like_zoo(path) => models(path)?,
+        _ => dataset(path)?,
+    };
+    Ok(Inspection { schema: 1, path: path.to_owned(), found })
+}
+
+/// Two axes are features, one is labels.
+fn array(path: &Path) -> Result<Found, Error> {
+    match data::features::read(path) {
+        Ok(features) => Ok(Found::Features { n: features.rows(), dim: features.dim() }),
+        Err(refused) => labels(path).map_err(|_| refused.into()),
+    }
+}
+
+fn labels(path: &Path) -> Result<Found, Error> {
+    let (targets, detected) = data::labels::read(path, None)?;
+    Ok(Found::Labels { n: targets.len(), task: targets.task(), classes: classes(&targets), detected })
+}
+
+fn model(path: &Path, machinery: &Machinery) -> Result<Found, Error> {
+    let model = zoo::model(path)?;
+    let extractor = Extractor::Network(NetworkPlan::from(&model));
+    let refuse = |source| Error::Model { path: path_text::show(path), source };
+    let description = launch::describe(machinery, &extractor).map_err(refuse)?;
+    Ok(Found::Model { name: model.name, sha256: model.digest, preprocessing: model.preprocessing, description, notes: model.notes })
+}
+
+fn models(path: &Path) -> Result<Found, Error> {
+    let zoo = zoo::open(path)?;
+    Ok(Found::Zoo {
+        models: zoo.models.into_iter().map(|model| model.name).collect(),
+        refused: zoo.refused.into_iter().map(|refused| (path_text::show(&refused.path), refused.reason)).collect(),
+    })
+}
+
+fn dataset(path: &Path) -> Result<Found, Error> {
+    let dataset = data::open(path)?;
+    let count = |split| dataset.samples.iter().filter(|sample| sample.split == Some(split)).count();
+    let splits = [Split::Train, Split::Validation, Split::Test].map(|split| (split, count(split)));
+    Ok(Found::Dataset {
+        format: dataset.format.to_owned(),
+        n: dataset.samples.len(),
+        task: dataset.targets.as_ref().map(Targets::task),
+        classes: dataset.targets.as_ref().map(classes).unwrap_or_default(),
+        splits: splits.into_iter().filter(|(_, count)| *count > 0).collect(),
+        notes: dataset.notes,
+        skipped: dataset.skipped.into_iter().map(|(path, reason)| (path_text::show(&path), reason)).collect(),
+    })
+}
+
+fn classes(targets: &Targets) -> Vec<(String, Option<usize>)> {
+    match targets {
+        Targets::Classes(classes) => classes.names().iter().cloned().zip(classes.counts().into_iter().map(Some)).collect(),
+        Targets::Multilabel(columns) | Targets::Regression(columns) => columns.names().iter().cloned().map(|name| (name, None)).collect(),
+    }
+}

@@ -1,0 +1,67 @@
+//! `extract`: the features that one model gives for the user's pictures, as a file for other tools.
+
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+use serde::Serialize;
+
+use super::features::{self, Failure};
+use super::{Error, Progress, Skipped, samples};
+use crate::base::{Values, path_text};
+use crate::extract::launch::Machinery;
+use crate::extract::{Description, Extractor, NetworkPlan};
+use crate::zoo;
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Exported {
+    /// Version of this form.
+    pub schema: u32,
+    /// The model's name.
+    pub model: String,
+    /// Where the features are.
+    #[serde(with = "path_text")]
+    pub output: PathBuf,
+    /// What the features are.
+    #[serde(flatten)]
+    pub description: Description,
+    /// The sample of each row.
+    pub rows: Vec<String>,
+    /// The samples that could not be used.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Writes one row of features per picture that can be read, in the order of the data set, as a .npy file.
+pub fn features(model: &Path, data: &Path, output: &Path, machinery: &Machinery, progress: &dyn Progress) -> Result<Exported, Error> {
+    let model = zoo::model(model)?;
+    let pictures = samples::as_they_stand(data)?;
+    let extractor = Extractor::Network(NetworkPlan::from(&model));
+    let found = features::extract(&model.name, &extractor, &pictures, machinery, progress).map_err(|failure| match failure {
+        Failure::Run(error) => error,
+        Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+    })?;
+    let name = |row: usize| pictures.dataset.samples[row].picture.to_string();
+    let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);
+    let rows: Vec<usize> = (0..pictures.dataset.samples.len()).filter(|row| !failed(row)).collect();
+    let kept = found.features.select(&rows);
+    let Values::F32(values) = kept.values() else { return Err(Error::NoLabels(model.name)) };
+    write(output, kept.dim(), values)?;
+    Ok(Exported {
+        schema: 1,
+        model: model.name,
+        output: output.to_owned(),
+        description: found.description,
+        rows: rows.into_iter().map(name).collect(),
+        skipped: found.failures.iter().map(|failure| Skipped { path: name(failure.row as usize), reason: failure.reason.clone() }).collect(),
+    })
+}
+
+fn write(path: &Path, dim: usize, values: &[f32]) -> Result<(), Error> {
+    let shape = [(values.len() / dim) as u64, dim as u64];
+    let written = crate::store::write_whole(path, |into| {
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(into).begin_nd()?;
+        writer.extend(values.iter().copied())?;
+        writer.finish()
+    });
+    Ok(written?)
+}

@@ -1,0 +1,83 @@
+//! The scores of one candidate's features, computed or remembered.
+
+use std::ops::Range;
+
+use super::Error;
+use super::features::Extracted;
+use super::samples::Samples;
+use crate::base::{Features, Targets};
+use crate::data::shard_count;
+use crate::score::{self, Evaluation, Metric, Rows};
+use crate::store::Key;
+
+/// Changes whenever a score may come out differently.
+const SCORES_VERSION: &str = "1";
+
+/// The rows that are scored: those of all candidates that every candidate could read.
+pub struct Scored {
+    /// Places in the samples' order.
+    pub rows: Vec<usize>,
+    /// Their targets.
+    pub targets: Targets,
+    /// The logical shards, the same for every candidate.
+    pub shards: Vec<Range<usize>>,
+    /// Place of each row in the user's data.
+    order: Vec<usize>,
+    /// Identifies all of the above.
+    digest: String,
+}
+
+impl Scored {
+    /// The first `count` samples but for those that failed, cut into shards for features of up to `dim` numbers.
+    pub fn of(samples: &Samples, count: usize, failed: &[usize], dim: usize, path: &str) -> Result<Self, Error> {
+        let readable = |place: &usize| failed.binary_search(place).is_err();
+        let rows: Vec<usize> = (0..count).filter(readable).collect();
+        let refuse = |source| Error::Targets { path: path.to_owned(), source };
+        let targets = samples.targets.select(&rows).map_err(refuse)?;
+        let place = |bound: usize| rows.partition_point(|&row| row < bound);
+        let shards = samples.partition.sample(count).shards(shard_count(count, dim));
+        let shards: Vec<Range<usize>> =
+            shards.into_iter().map(|shard| place(shard.start)..place(shard.end)).filter(|shard| !shard.is_empty()).collect();
+        let order = rows.iter().map(|&row| samples.partition.order()[row]).collect();
+        let digest = digest(&rows, &targets, &shards);
+        Ok(Self { rows, targets, shards, order, digest })
+    }
+
+    /// These rows of a candidate's features.
+    pub fn features(&self, extracted: &Extracted) -> Features {
+        extracted.features.select(&self.rows)
+    }
+}
+
+fn digest(rows: &[usize], targets: &Targets, shards: &[Range<usize>]) -> String {
+    blake3::hash(format!("{rows:?}{targets:?}{shards:?}").as_bytes()).to_hex().to_string()
+}
+
+/// Computes the scores of a candidate that are not remembered, and remembers them.
+pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracted) -> Result<Vec<Evaluation>, Error> {
+    let key = |metric: &Metric| {
+        let parts = [("metric", metric.name), ("version", SCORES_VERSION), ("features", extracted.key.as_str()), ("rows", &scored.digest)];
+        Key::of(&parts)
+    };
+    let kept: Vec<Option<Evaluation>> = metrics.iter().map(|metric| extracted.folder.result(&key(metric))).collect();
+    let missing: Vec<&Metric> = metrics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(metric, _)| *metric).collect();
+    if missing.is_empty() {
+        return Ok(kept.into_iter().flatten().collect());
+    }
+    let features = scored.features(extracted);
+    let rows = Rows { features: &features, targets: &scored.targets, shards: &scored.shards, order: &scored.order };
+    let mut found = score::evaluate(&missing, &rows, true).into_iter().zip(&missing);
+    let mut all = vec![];
+    for kept in kept {
+        match kept {
+            Some(kept) => all.push(kept),
+            None => {
+                if let Some((evaluation, metric)) = found.next() {
+                    extracted.folder.write_result(&key(metric), &evaluation)?;
+                    all.push(evaluation);
+                }
+            }
+        }
+    }
+    Ok(all)
+}
