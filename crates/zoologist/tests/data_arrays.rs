@@ -1,5 +1,6 @@
 //! Features and labels from files that others wrote, some of them with bad intentions.
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files must fail")]
+#![allow(clippy::default_trait_access, reason = "the options are a type of a crate that is not named here")]
 
 use std::fs::{self, File};
 use std::io::{Cursor, Write};

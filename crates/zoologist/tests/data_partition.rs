@@ -1,4 +1,5 @@
 //! The seeded order of the samples and its cut into shards.
+#![allow(clippy::unwrap_used, reason = "a test that cannot prepare its data must fail")]
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
@@ -32,6 +33,11 @@ fn put(root: &Path, name: &str, content: &[u8]) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
+}
+
+/// Opening it would wait for a writer that never comes.
+fn pipe(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 fn files(dataset: &Dataset) -> Vec<String> {
@@ -66,7 +72,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 fn idx(kind: u8, shape: &[u32], values: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, kind, shape.len() as u8];
-    shape.iter().for_each(|size| bytes.extend(size.to_be_bytes()));
+    bytes.extend(shape.iter().flat_map(|size| size.to_be_bytes()));
     bytes.extend(values);
     bytes
 }
@@ -123,6 +129,7 @@ fn loops_of_links_end_and_only_regular_files_are_taken() {
     symlink(".", data.path().join("a/self")).unwrap();
     symlink("nowhere.png", data.path().join("a/dead.png")).unwrap();
     symlink("/dev/zero", data.path().join("a/zero.png")).unwrap();
+    pipe(&data.path().join("a/pipe.png"));
     symlink("1.png", data.path().join("b/link.png")).unwrap();
     let dataset = open(data.path()).unwrap();
     assert_eq!(files(&dataset), ["a/1.png", "b/1.png", "b/link.png"]);
@@ -131,6 +138,7 @@ fn loops_of_links_end_and_only_regular_files_are_taken() {
         skipped,
         [
             "a/dead.png is not a regular file",
+            "a/pipe.png is not a regular file",
             "a/self is a link to a folder that was walked already",
             "a/up is a link to a folder that was walked already",
             "a/zero.png is not a regular file",
@@ -236,8 +244,8 @@ fn a_table_lists_pictures_in_its_own_order() {
 fn fractions_in_a_table_are_numbers_to_predict_and_whole_numbers_are_classes() {
     for (cells, classes) in [("1\n2\n", true), ("1.5\n2\n", false), ("1\n2.25\n", false), ("a\n1.5\n", true)] {
         let data = folder(&["x.png"]);
-        let rows: String = cells.lines().map(|label| format!("x.png,{label}\n")).collect();
-        put(data.path(), "labels.csv", format!("file,label\n{rows}").as_bytes());
+        let rows: Vec<String> = cells.lines().map(|label| format!("x.png,{label}")).collect();
+        put(data.path(), "labels.csv", format!("file,label\n{}\n", rows.join("\n")).as_bytes());
         let targets = open(data.path()).unwrap().targets.unwrap();
         assert_eq!(matches!(targets, Targets::Classes(_)), classes, "{cells:?}");
     }
@@ -446,11 +454,13 @@ fn a_packed_idx_file_that_unpacks_to_more_or_less_than_it_says_is_refused_when_r
 fn a_reader_opens_nothing_outside_its_root_and_no_pipe() {
     let data = folder(&["a.png"]);
     symlink("/dev/zero", data.path().join("zero.png")).unwrap();
+    pipe(&data.path().join("pipe.png"));
     let reader = PictureReader::new(data.path());
     for (path, problem) in [
         ("../a.png", "leads out of the data set"),
         ("/etc/passwd", "leads out of the data set"),
         ("zero.png", "is not a regular file"),
+        ("pipe.png", "is not a regular file"),
         ("gone.png", "there is no such file"),
     ] {
         let error = reader.read(&PictureSource::File(path.into())).unwrap_err().to_string();
