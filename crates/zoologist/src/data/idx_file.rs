@@ -131,7 +131,8 @@ impl Header {
             content.reader.read_exact(&mut size)?;
             shape.push(u32::from_be_bytes(size) as usize);
         }
-        let count = decode::checked_count(&shape, element, content.most)?;
+        let header = 4_u64.saturating_mul(u64::from(dimensions).saturating_add(1));
+        let count = decode::checked_count(&shape, element, content.most.saturating_sub(header))?;
         Ok(Self { element, shape, count })
     }
 

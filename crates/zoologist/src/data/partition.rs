@@ -2,8 +2,10 @@
 //!
 //! Samples stand in a stratified order: the k-th of the n members of a class gets the position `(k + u) / n`, where
 //! `u` in [0, 1) belongs to the class, and all samples are sorted by position. So every prefix is a stratified sample
-//! and every shard, a range of the order, is one too. The offsets `u` are spread evenly over the classes; random ones
-//! would, with many small classes, leave a shard several samples short of a large class.
+//! and every shard, a range of the order, is one too: with c classes, a class that is a share s of all samples misses
+//! its share of a range by at most 1 + s (c - 2) samples, so by 1 where there are two classes. The offsets `u` are
+//! spread evenly over the classes; random ones would, with many small classes, leave a shard several samples short of
+//! a large class.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -38,8 +38,8 @@ pub enum RawPicture {
 #[derive(Debug)]
 pub struct PictureReader {
     root: PathBuf,
-    /// IDX files, unpacked once.
-    unpacked: Mutex<BTreeMap<PathBuf, Arc<Pictures>>>,
+    /// IDX files, unpacked once; `None` for one that can't be, so that not every row tries again.
+    unpacked: Mutex<BTreeMap<PathBuf, Option<Arc<Pictures>>>>,
 }
 
 impl PictureReader {
@@ -64,12 +64,13 @@ impl PictureReader {
     fn unpacked(&self, path: &Path) -> Result<Arc<Pictures>, Error> {
         // A panic while the lock was held can't have left a half-made entry: they are inserted whole.
         let mut unpacked = self.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pictures) = unpacked.get(path) {
-            return Ok(Arc::clone(pictures));
+        if let Some(known) = unpacked.get(path) {
+            let failed = || Error::Malformed { path: path.to_path_buf(), problem: "could not be read".into() };
+            return known.clone().ok_or_else(failed);
         }
-        let pictures = Arc::new(idx_file::pictures(path)?);
-        unpacked.insert(path.to_path_buf(), Arc::clone(&pictures));
-        Ok(pictures)
+        let pictures = idx_file::pictures(path).map(Arc::new);
+        unpacked.insert(path.to_path_buf(), pictures.as_ref().ok().cloned());
+        pictures
     }
 }
 

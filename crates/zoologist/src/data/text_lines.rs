@@ -12,7 +12,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
     let mut lines = Vec::new();
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|source| unreadable(path, lines.len(), source))?;
-        lines.push(line.trim_start_matches('\u{feff}').trim().to_owned());
+        let line = if lines.is_empty() { line.trim_start_matches('\u{feff}') } else { &line };
+        lines.push(line.trim().to_owned());
     }
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();

@@ -102,12 +102,12 @@ impl Walk {
 
     /// What was left out without being named, as a sentence.
     pub fn left_out(&self) -> Option<String> {
-        let parts: Vec<String> = [(self.hidden, "hidden file"), (self.others, "file of another kind")]
+        let parts: Vec<String> = [(self.hidden, "hidden file"), (self.others, "file")]
             .into_iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, noun)| counted(count, noun).replace("kinds", "kind"))
+            .map(|(count, noun)| counted(count, noun))
             .collect();
-        (!parts.is_empty()).then(|| format!("Left out: {}.", parts.join(", ")))
+        (!parts.is_empty()).then(|| format!("Left out because they are no pictures: {}.", parts.join(", ")))
     }
 }
 

@@ -32,10 +32,12 @@ pub(super) struct Row {
     pub split: Option<String>,
 }
 
-/// A row whose picture is there and has a label.
-struct Usable {
-    sample: Sample,
-    label: String,
+/// What a row turns out to be.
+enum Listed {
+    /// A picture that is there, with its label.
+    Usable(Sample, String),
+    /// A path, and why it can't be used.
+    LeftOut(PathBuf, String),
 }
 
 impl Columns {
@@ -64,12 +66,12 @@ pub(super) fn dataset(path: &Path, table: &'static str, rows: Vec<Row>) -> Resul
     let table_path = path.join(table);
     let (mut samples, mut labels, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
-        match usable(path, &table_path, row)? {
-            Ok(usable) => {
-                samples.push(usable.sample);
-                labels.push(usable.label);
+        match look_up(path, &table_path, row)? {
+            Listed::Usable(sample, label) => {
+                samples.push(sample);
+                labels.push(label);
             }
-            Err(reason) => skipped.push(reason),
+            Listed::LeftOut(file, reason) => skipped.push((file, reason)),
         }
     }
     let targets = Raw::Texts(labels).targets(&table_path, None)?;
@@ -80,8 +82,7 @@ pub(super) fn dataset(path: &Path, table: &'static str, rows: Vec<Row>) -> Resul
     Ok(Dataset { path: root.clone(), root, format: table, samples, targets: Some(targets), notes, skipped })
 }
 
-/// The picture of a row, or the path and the reason why it is left out.
-fn usable(root: &Path, table: &Path, row: Row) -> Result<Result<Usable, (PathBuf, String)>, Error> {
+fn look_up(root: &Path, table: &Path, row: Row) -> Result<Listed, Error> {
     let outside = || format!("\"{}\" is not a path beneath the folder of the table", escape(&row.file));
     let file = beneath(Path::new(&row.file)).map_err(|_| Error::at_line(table, row.line, outside()))?;
     let split = split(table, &row)?;
@@ -89,11 +90,9 @@ fn usable(root: &Path, table: &Path, row: Row) -> Result<Result<Usable, (PathBuf
         _ if row.label.is_empty() => "has no label",
         Err(_) => "there is no such file",
         Ok(found) if !found.is_file() => "is not a regular file",
-        Ok(_) => {
-            return Ok(Ok(Usable { sample: Sample { picture: PictureSource::File(file), split }, label: row.label }));
-        }
+        Ok(_) => return Ok(Listed::Usable(Sample { picture: PictureSource::File(file), split }, row.label)),
     };
-    Ok(Err((file, format!("line {}: {reason}", row.line))))
+    Ok(Listed::LeftOut(file, format!("line {}: {reason}", row.line)))
 }
 
 fn split(table: &Path, row: &Row) -> Result<Option<Split>, Error> {
@@ -111,10 +110,7 @@ fn repeated_and_unnamed(root: &Path, samples: &[Sample]) -> Result<Vec<String>, 
     let unnamed = walk(root, Path::new(""))?.pictures.iter().filter(|picture| !named.contains(picture)).count();
     let mut notes = Vec::new();
     if samples.len() > named.len() {
-        notes.push(format!(
-            "{} name a picture that another row names too.",
-            counted(samples.len() - named.len(), "row")
-        ));
+        notes.push(format!("Rows that name the picture of an earlier row: {}.", samples.len() - named.len()));
     }
     if unnamed > 0 {
         notes.push(format!("Left out: {} that no row names.", counted(unnamed, "picture")));

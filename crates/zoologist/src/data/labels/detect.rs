@@ -28,7 +28,9 @@ impl Raw {
         match self {
             Self::Texts(texts) if are_fractions(texts) => Task::Regression,
             Self::Texts(_) => Task::Classification,
-            Self::Numbers { names, values } if names.len() > 1 && values.iter().copied().all(is_yes_or_no) => Task::Multilabel,
+            Self::Numbers { names, values } if names.len() > 1 && values.iter().copied().all(is_yes_or_no) => {
+                Task::Multilabel
+            }
             Self::Numbers { .. } => Task::Regression,
         }
     }
