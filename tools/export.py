@@ -24,7 +24,7 @@ import shutil
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -61,7 +61,7 @@ class Export:
     axes: dict[int, str]  # the axes of free length, the same for every input and output
     sample: Callable[[int], tuple]  # batch size -> random inputs, the same at every call
     config: dict
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes]  # what else the folder holds
 
 
 def export_timm(name, random=False, checkpoint=None):
@@ -69,10 +69,11 @@ def export_timm(name, random=False, checkpoint=None):
     timm = needed("timm")
     torch.manual_seed(0)
     with explained(f"timm cannot provide {name}"):
-        model = timm_from_checkpoint(timm, name, checkpoint) if checkpoint else timm.create_model(name, not random)
+        model = timm_from_checkpoint(timm, name, checkpoint) if checkpoint else \
+            timm.create_model(name, pretrained=not random)
     stated = {key: value for key, value in model.pretrained_cfg.items() if value is not None}
     pretrained = not (random or checkpoint)
-    weights = "pretrained" if pretrained else "random" if random else f"sha256 {digest_of(checkpoint)}"
+    weights = "pretrained" if pretrained else "random" if random else f"checkpoint {Path(checkpoint).name}"
     licence = {"license": stated["license"]} if pretrained and "license" in stated else {}
     config = {"architecture": stated["architecture"], "pretrained_cfg": stated} | source_of(timm, name, weights)
 
@@ -147,9 +148,10 @@ def export_transformers(name):
     id2label = stated.pop("id2label", None) or {}
     stated = {key: value for key, value in stated.items() if key not in ("label2id", "_name_or_path")}
     stated["architecture"] = (config.architectures or [config.model_type])[0]
-    stated |= source_of(transformers, str(name), "pretrained")
-    for licence in re.findall(r"^license:\s*(\S+)", card.read_text("utf-8") if card else "", re.MULTILINE)[:1]:
-        stated["license"] = licence
+    stated |= source_of(transformers, str(name), getattr(config, "_commit_hash", None) or "local folder")
+    licence = card and re.search(r"^license:\s*(\S+)", card.read_text("utf-8"), re.MULTILINE)
+    if licence:
+        stated["license"] = licence[1]
     if not pictures:
         return export_text(transformers, name, config, stated)
     placeholders = all(re.fullmatch(r"LABEL_\d+", label) for label in id2label.values())
@@ -212,9 +214,7 @@ def export_text(transformers, source, config, stated):
     vocabulary = model.get_input_embeddings().num_embeddings
 
     def sample(batch):
-        mask = torch.ones(batch, 5 + 2 * batch, dtype=torch.int64)
-        for row in range(1, batch):
-            mask[row, -row:] = 0
+        mask = (torch.arange(4 + batch, 4, -1)[:, None] > torch.arange(4 + batch)).long()
         ids = torch.randint(vocabulary, mask.shape, generator=torch.Generator().manual_seed(batch))
         return (ids, mask, torch.zeros_like(ids))[:len(inputs)]
 
@@ -254,28 +254,26 @@ def export_module(module, example_input, folder, *, preprocessing, features=None
     if any(layer.training for layer in module.modules()):
         raise Refused("the module is in training mode (dropout, batch statistics): call module.eval() first")
     rules = PICTURE_FLAGS | {"do_center_crop": "crop_size" in preprocessing} | preprocessing
-    missing = {"size", "resample", "image_mean", "image_std"} - rules.keys()
-    if missing:
-        raise Refused(f"preprocessing lacks {', '.join(sorted(missing))}")
-    wanted = (3, *prepared_size(rules))
+    with explained("preprocessing cannot be carried out; see the text of export_module for what it must hold"):
+        wanted = prepare(rules, Image.new("RGB", (640, 480))).shape
     if example_input.dtype != torch.float32 or example_input.shape[1:] != wanted:
-        raise Refused(f"example_input is {example_input.dtype} {tuple(example_input.shape)}, but preprocessing gives "
+        raise Refused(f"example_input is {example_input.dtype} {list(example_input.shape)}, but preprocessing gives "
                       f"torch.float32 [batch, {', '.join(map(str, wanted))}]")
-    name = type(module).__name__
-    config = {"architecture": name} | source_of(torch, name, "module")
+    config = {"architecture": type(module).__name__} | source_of(torch, type(module).__name__, "own module")
     answer = tapped(module, features, lambda inputs, output: output) if features else None
     write(export_pictures(module, answer, "input", rules, config, labels), folder)
 
 
 def export_pictures(model, answer, input_name, rules, config, labels=None, original=None):
-    """What all picture models share. No `answer`: the last Linear layer is the head. `original`: the library's own
-    preprocessing, which `rules` must repeat."""
+    """No `answer`: the last Linear layer is the head. `original`: the library's preprocessing, which `rules` repeat."""
     if original:
         check_preprocessing(rules, original)
     shape = (3, *prepared_size(rules))
 
     def sample(batch):
-        return (torch.randn((batch, *shape), generator=torch.Generator().manual_seed(batch)),)
+        random = torch.Generator().manual_seed(batch)
+        tint = torch.randn((batch, 3, 1, 1), generator=random)  # deep untrained nets average plain noise away
+        return (tint + torch.randn((batch, *shape), generator=random),)
 
     with explained("the features cannot be taken from this model"), torch.no_grad():
         answer = answer or before_head(model, *sample(1))
@@ -292,28 +290,26 @@ def export_pictures(model, answer, input_name, rules, config, labels=None, origi
 
 def before_head(model, pixels):
     """(logits, features): the features are the input of the last Linear layer that is called."""
-    called = []
-    hooks = [layer.register_forward_hook(lambda *_, name=name: called.append(name))
-             for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)]
-    model(pixels)
-    for hook in hooks:
-        hook.remove()
-    if not called:
+    names, called = {layer: name for name, layer in model.named_modules()}, []
+    with torch.nn.modules.module.register_module_forward_hook(lambda layer, *_: called.append(layer)):
+        model(pixels)
+    linear = [names[layer] for layer in called if isinstance(layer, torch.nn.Linear)]
+    if not linear:
         raise Refused("the model has no Linear head; name a layer: export_module(..., features=\"LAYER\")")
-    return tapped(model, called[-1], lambda inputs, output: inputs[0])
+    return tapped(model, linear[-1], lambda inputs, output: inputs[0])
 
 
 def tapped(model, layer, choose):
-    """(logits, features): the features are chosen from the inputs and output of a layer as it is called."""
+    """(logits, features), or (features,) of a model that is no classifier: chosen from a layer's inputs and output."""
     def answer(pixels):
         caught = []
-        hook = model.get_submodule(layer).register_forward_hook(
-            lambda _, inputs, output: caught.append(choose(inputs, output)))
-        found = model(pixels)
-        hook.remove()
+        with model.get_submodule(layer).register_forward_hook(lambda _, *values: caught.append(choose(*values))):
+            found = model(pixels)
         if not caught:
             raise Refused(f"layer {layer} takes no part in the model's answer")
-        return getattr(found, "logits", found), pooled(caught[-1])
+        logits = getattr(found, "logits", found)
+        scores = torch.is_tensor(logits) and logits.dim() == 2
+        return (logits, pooled(caught[-1])) if scores else (pooled(caught[-1]),)
 
     return answer
 
@@ -335,8 +331,8 @@ def picture_rules(size, filter_name, mean, std, crop):
 
 def prepared_size(rules):
     """(height, width) of every picture after preprocessing."""
-    size = rules["crop_size"] if rules.get("do_center_crop") else rules["size"]
-    if not {"height", "width"} <= size.keys():
+    size = rules.get("crop_size" if rules.get("do_center_crop") else "size")
+    if not isinstance(size, dict) or not {"height", "width"} <= size.keys():
         raise Refused(f"preprocessing must give every picture one height and width, by size or crop_size: {size}")
     return size["height"], size["width"]
 
@@ -385,12 +381,14 @@ def write(export, folder):
     folder = Path(folder).absolute()
     check_model(export)
     partial = folder.parent / f".{folder.name}.{os.getpid()}.partial"
+    replaced = partial.with_suffix(".replaced")
     (partial / "onnx").mkdir(parents=True)
     try:
         fill(partial, export)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(replaced)
         partial.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -402,8 +400,9 @@ def fill(folder, export):
     for name, content in (export.files | {"config.json": as_json(export.config)}).items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
-    sums = [f"{digest_of(file)}  onnx/{file.name}\n" for file in sorted(path.parent.iterdir())]
-    (folder / "SHA256SUMS").write_bytes("".join(sums).encode())
+    for file in sorted(path.parent.iterdir()):
+        with open(folder / "SHA256SUMS", "a", encoding="ascii", newline="\n") as sums:
+            sums.write(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  onnx/{file.name}\n")
 
 
 def convert(export, path):
@@ -415,11 +414,7 @@ def convert(export, path):
         torch.onnx.export(traced, export.sample(2), str(path), dynamo=False, opset_version=17,
                           input_names=export.inputs, output_names=export.outputs,
                           dynamic_axes={name: export.axes for name in export.inputs + export.outputs})
-    state_widths(export, path)
-
-
-def state_widths(export, path):
-    """The exporter loses sight of some lengths, and calls them by a made-up name; they are the ones we see."""
+    # The exporter loses sight of some lengths and gives them made-up names.
     proto = onnx.load(path, load_external_data=False)
     for output, value in zip(proto.graph.output, run(export, export.sample(1))):
         for axis in set(range(value.ndim)) - export.axes.keys():
@@ -430,7 +425,8 @@ def state_widths(export, path):
 def check_model(export):
     """Refuse features that are not numbers, not repeatable, or not about the picture or text itself."""
     inputs = export.sample(3)
-    first, again, alone = (run(export, some) for some in (inputs, inputs, [each[:1] for each in inputs]))
+    with explained("the model does not run on random inputs"):
+        first, again, alone = (run(export, some) for some in (inputs, inputs, [each[:1] for each in inputs]))
     if not all(np.isfinite(each).all() for each in first):
         raise Refused("the model gives NaN or infinite values; look for broken weights")
     if distance(first, again) > TOLERANCE:
@@ -449,8 +445,7 @@ def check_conversion(export, path):
             found = session.run(export.outputs, {name: each.numpy() for name, each in zip(export.inputs, inputs)})
         gap = distance(run(export, inputs), found)
         if not gap <= TOLERANCE:
-            raise Refused(f"the exported model differs from the original at batch {batch} by {gap:.1e} of the norm "
-                          f"(allowed: {TOLERANCE:.0e})")
+            raise Refused(f"the exported model differs from the original at batch {batch}, by {gap:.1e} of the norm")
 
 
 def run(export, inputs):
@@ -461,7 +456,7 @@ def run(export, inputs):
 def distance(expected, found):
     """The largest difference of a value, as a share of its output's mean norm."""
     norms = (np.linalg.norm(each.reshape(len(each), -1), axis=1).mean() for each in expected)
-    return max(np.abs(one - other).max() / max(norm, 1e-30) for one, other, norm in zip(expected, found, norms))
+    return np.max([np.abs(one - other).max() / max(norm, 1e-30) for one, other, norm in zip(expected, found, norms)])
 
 
 def needed(module):
@@ -482,10 +477,6 @@ def explained(what):
 
 def source_of(library, model, weights):
     return {"source": {"library": library.__name__, "version": library.__version__, "model": model, "weights": weights}}
-
-
-def digest_of(path):
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def as_json(value):
@@ -514,8 +505,7 @@ def main():
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     try:
         check_target(folder, force)
-        export = exporter(**options)
-        write(export, folder)
+        write(export := exporter(**options), folder)
     except Refused as refusal:
         sys.exit(f"error: {refusal}")
     print(f"{folder}: {' and '.join(export.outputs)} ({export.config['num_features']} wide), checked on ONNX Runtime")
