@@ -135,7 +135,7 @@ fn array(path: &Path) -> Result<Found, Error> {
 }
 
 fn labels(path: &Path) -> Result<Found, Error> {
-    let (targets, detected) = data::labels::read(path, None)?;
+    let data::labels::Labels { targets, note: detected } = data::labels::read(path, None)?;
     Ok(Found::Labels { n: targets.len(), task: targets.task(), classes: classes(&targets), detected })
 }
 

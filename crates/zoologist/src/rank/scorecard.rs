@@ -1,6 +1,6 @@
 //! `score`: the scores of features that the user already has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::Serialize;
@@ -61,9 +61,9 @@ pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Er
     let metrics = metrics(&request.metrics)?;
     let features = data::features::read(&request.features)?;
     let labels = request.labels.as_ref().unwrap_or(&request.features);
-    let (targets, detected) = data::labels::read(labels, request.task)?;
-    progress.say(&detected);
-    data::labels::require_rows(&request.features, features.rows(), labels, targets.len())?;
+    let data::labels::Labels { targets, note } = data::labels::read(labels, request.task)?;
+    progress.say(&note);
+    require_equal_rows(request, features.rows(), labels, targets.len())?;
     let order = Partition::new(&targets, None, request.seed);
     let refuse = |source| Error::Targets { path: crate::base::path_text::show(labels), source };
     let targets = targets.select(order.order()).map_err(refuse)?;
@@ -82,6 +82,14 @@ pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Er
         scores,
         timing: ScoreTiming { seconds: begun.elapsed().as_secs_f64() },
     })
+}
+
+fn require_equal_rows(request: &Request, features_rows: usize, labels: &Path, labels_rows: usize) -> Result<(), Error> {
+    if features_rows == labels_rows {
+        return Ok(());
+    }
+    let (features, labels) = (request.features.clone(), labels.to_owned());
+    Err(data::Error::RowCounts { features, features_rows, labels, labels_rows }.into())
 }
 
 fn metrics(names: &[String]) -> Result<Vec<&'static Metric>, Error> {

@@ -9,6 +9,7 @@
 pub mod html;
 pub mod json;
 pub mod table;
+pub mod text;
 
 mod chart;
 mod rows;

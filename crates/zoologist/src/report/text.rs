@@ -1,0 +1,82 @@
+//! Small results as a few lines of text.
+
+use std::fmt::Write;
+
+use crate::base::path_text::{escape, show};
+use crate::inspect::{Found, Inspection};
+use crate::rank::export::Exported;
+
+/// Names that are listed before the rest is only counted.
+const LISTED: usize = 10;
+
+/// What a path is.
+pub fn inspection(inspection: &Inspection) -> String {
+    let mut text = format!("{}: ", show(&inspection.path));
+    match &inspection.found {
+        Found::Dataset { format, n, classes, splits, notes, skipped, .. } => {
+            line(&mut text, &format!("a data set ({format}), {n} samples"));
+            line(&mut text, &format!("  classes: {}", listed(classes.iter().map(|(name, size)| class(name, *size)))));
+            for (split, count) in splits {
+                line(&mut text, &format!("  split {split:?}: {count}").to_lowercase());
+            }
+            notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));
+            refusals(&mut text, "skipped", skipped);
+        }
+        Found::Model { name, sha256, preprocessing, description, notes } => {
+            line(&mut text, &format!("a model, {}", escape(name)));
+            line(&mut text, &format!("  features: {} numbers, from {}", description.dim, description.features_from));
+            let cost = description.multiply_adds.map_or("not counted".to_owned(), |cost| format!("{:.1} million", cost as f64 / 1e6));
+            line(&mut text, &format!("  multiply-adds per picture: {cost}"));
+            line(&mut text, &format!("  preprocessing: {preprocessing:?}"));
+            line(&mut text, &format!("  runtime: {}", description.runtime.as_deref().unwrap_or("none")));
+            line(&mut text, &format!("  sha256: {sha256}"));
+            notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));
+        }
+        Found::Zoo { models, refused } => {
+            line(&mut text, &format!("a zoo of {} models: {}", models.len(), listed(models.iter().map(|name| escape(name)))));
+            refusals(&mut text, "refused", refused);
+        }
+        Found::Features { n, dim } => line(&mut text, &format!("features, {n} rows of {dim} numbers, all finite")),
+        Found::Labels { n, classes, detected, .. } => {
+            line(&mut text, &format!("labels, {n} rows"));
+            line(&mut text, &format!("  classes: {}", listed(classes.iter().map(|(name, size)| class(name, *size)))));
+            line(&mut text, &format!("  {detected}"));
+        }
+    }
+    text
+}
+
+/// What was written, and where.
+pub fn exported(exported: &Exported) -> String {
+    let mut text = String::new();
+    let (rows, dim) = (exported.rows.len(), exported.description.dim);
+    line(&mut text, &format!("{}: {rows} rows of {dim} numbers, from {}", show(&exported.output), exported.description.features_from));
+    let skipped: Vec<(String, String)> =
+        exported.skipped.iter().map(|skipped| (skipped.path.clone(), skipped.reason.clone())).collect();
+    refusals(&mut text, "skipped", &skipped);
+    text
+}
+
+fn line(text: &mut String, words: &str) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "{words}");
+}
+
+fn class(name: &str, size: Option<usize>) -> String {
+    size.map_or_else(|| escape(name), |size| format!("{} ({size})", escape(name)))
+}
+
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let shown = names.take(LISTED).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn refusals(text: &mut String, word: &str, refusals: &[(String, String)]) {
+    for (path, reason) in refusals.iter().take(LISTED) {
+        line(text, &format!("  {word}: {}: {}", escape(path), escape(reason)));
+    }
+    if refusals.len() > LISTED {
+        line(text, &format!("  {word}: {} more", refusals.len() - LISTED));
+    }
+}
