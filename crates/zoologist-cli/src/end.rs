@@ -84,7 +84,9 @@ fn code(fault: Fault) -> u8 {
 pub fn print(text: &str) -> Result<()> {
     let mut out = anstream::stdout();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::writing("standard output".as_ref(), &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::writing("standard output".as_ref(), &error))
+        }
         _ => Ok(()),
     }
 }

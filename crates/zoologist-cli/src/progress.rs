@@ -44,9 +44,11 @@ impl Progress for Bars {
     fn say(&self, sentence: &str) {
         if !self.quiet {
             // Remarks must not be torn by the bar; nobody hears them if the error output is closed.
-            self.with(|bar| bar.suspend(|| {
-                let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{sentence}\n").as_bytes());
-            }));
+            self.with(|bar| {
+                bar.suspend(|| {
+                    let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{sentence}\n").as_bytes());
+                })
+            });
         }
     }
 

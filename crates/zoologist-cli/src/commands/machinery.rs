@@ -18,7 +18,12 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub fn machinery(global: &Global, runtime: RuntimeName, store: Store) -> Result<Machinery> {
     let program = std::env::current_exe().map_err(Failure::internal)?;
     listen_to_the_user();
-    Ok(Machinery { store, launcher: Launcher { program, stop: &STOP }, runtime: choose(runtime)?, threads: threads(global) })
+    Ok(Machinery {
+        store,
+        launcher: Launcher { program, stop: &STOP },
+        runtime: choose(runtime)?,
+        threads: threads(global),
+    })
 }
 
 /// Threads to use: as asked, else `RAYON_NUM_THREADS`, else all cores.

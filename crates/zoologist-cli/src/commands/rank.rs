@@ -35,7 +35,11 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         let page = report::html::ranking(&ranking).map_err(Failure::internal)?;
         std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))?;
     }
-    print(&if global.json { report::json::to_string(&ranking) } else { report::table::ranking(&ranking, super::terminal_width()) })?;
+    print(&if global.json {
+        report::json::to_string(&ranking)
+    } else {
+        report::table::ranking(&ranking, super::terminal_width())
+    })?;
     Ok(outcome(global, has_failures(&ranking)))
 }
 

@@ -19,8 +19,17 @@ const LONGEST_LINE: u64 = 1 << 16;
 /// How much of a worker's last words is kept.
 const LAST_WORDS: usize = 400;
 /// Variables that a worker may see; the rest of the environment is none of its business.
-const VARIABLES: [&str; 9] =
-    ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT", "RUST_BACKTRACE"];
+const VARIABLES: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "SYSTEMROOT",
+    "RUST_BACKTRACE",
+];
 
 /// Everything that features are computed with.
 pub struct Machinery {
@@ -79,7 +88,12 @@ pub trait Listener {
 }
 
 /// Runs a worker to its end.
-pub fn run(launcher: &Launcher, folder: &JobFolder, order: &Order, listener: &mut dyn Listener) -> Result<Description, LaunchError> {
+pub fn run(
+    launcher: &Launcher,
+    folder: &JobFolder,
+    order: &Order,
+    listener: &mut dyn Listener,
+) -> Result<Description, LaunchError> {
     let order = folder.write_order(order)?;
     let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
@@ -94,7 +108,11 @@ pub fn run(launcher: &Launcher, folder: &JobFolder, order: &Order, listener: &mu
         return Err(LaunchError::Interrupted);
     }
     let description = heard?;
-    if status.success() { description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned())) } else { Err(LaunchError::Died(described(status, &words))) }
+    if status.success() {
+        description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
+    } else {
+        Err(LaunchError::Died(described(status, &words)))
+    }
 }
 
 /// Lets a worker load an extractor and say what it is, without any picture.
@@ -132,7 +150,11 @@ fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> Result<Option<Description>, LaunchError> {
+fn listen(
+    child: &mut Child,
+    stop: &AtomicBool,
+    listener: &mut dyn Listener,
+) -> Result<Option<Description>, LaunchError> {
     let mut description = None;
     let Some(stdout) = child.stdout.take() else { return Ok(None) };
     let mut reader = BufReader::new(stdout);
@@ -146,7 +168,9 @@ fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> 
             Ok(Message::Ready(found)) => description = Some(found),
             Ok(Message::Rows(count)) => listener.rows(count),
             Ok(Message::Failed(reason)) => return Err(LaunchError::Model(reason)),
-            Err(_) => return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned())),
+            Err(_) => {
+                return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned()));
+            }
         }
     }
 }
@@ -167,7 +191,10 @@ fn last_words(mut stderr: ChildStderr) -> String {
 fn described(status: ExitStatus, words: &str) -> String {
     let words = if words.is_empty() { String::new() } else { format!(": {words}") };
     match (status.signal(), status.code()) {
-        (Some(9), _) => "was killed (signal 9: out of memory, or somebody stopped it); the same command goes on from where it was".to_owned(),
+        (Some(9), _) => {
+            "was killed (signal 9: out of memory, or somebody stopped it); the same command goes on from where it was"
+                .to_owned()
+        }
         (Some(signal), _) => format!("crashed (signal {signal}){words}"),
         (None, Some(code)) => format!("ended with code {code}{words}"),
         (None, None) => format!("ended without a code{words}"),

@@ -44,7 +44,8 @@ pub fn load(
     let pooling = Pooling::of(&tried.shape, plan.preprocessing.layout == Layout::Nhwc)?;
     let dim = pooling.apply(&tried.shape[1..], first_sample(&tried)).len();
 
-    let description = Description { dim, features_from: in_words(&source, pooling), runtime: Some(runtime.name()), multiply_adds };
+    let description =
+        Description { dim, features_from: in_words(&source, pooling), runtime: Some(runtime.name()), multiply_adds };
     let network = |session| Network { session, preprocessing: plan.preprocessing.clone(), shape: input.shape, pooling };
     Ok((description, sessions.into_iter().map(network).collect()))
 }
@@ -79,9 +80,17 @@ fn batch_of(values: Vec<f32>, batch: Option<usize>, size: Size, layout: Layout) 
 }
 
 fn only(found: Vec<Tensor>) -> Result<Tensor, ModelError> {
-    let whole = |tensor: &Tensor| tensor.shape.len() > 1 && tensor.shape.iter().product::<usize>() == tensor.values.len() && !tensor.values.is_empty();
+    let whole = |tensor: &Tensor| {
+        tensor.shape.len() > 1
+            && tensor.shape.iter().product::<usize>() == tensor.values.len()
+            && !tensor.values.is_empty()
+    };
     let [tensor] = <[Tensor; 1]>::try_from(found).map_err(|_| ModelError::Damaged)?;
-    if whole(&tensor) { Ok(tensor) } else { Err(ModelError::Unfit(format!("features of shape {:?} are no batch of vectors", tensor.shape))) }
+    if whole(&tensor) {
+        Ok(tensor)
+    } else {
+        Err(ModelError::Unfit(format!("features of shape {:?} are no batch of vectors", tensor.shape)))
+    }
 }
 
 fn first_sample(tensor: &Tensor) -> &[f32] {
@@ -101,14 +110,19 @@ fn check_fit(how: &Preprocessing, input: &PictureInput) -> Result<(), ModelError
     let [channel, height, width] = axes(how.layout).map(|axis| input.shape[axis]);
     if channel.is_some_and(|channels| channels != 3) {
         let (shape, layout) = (in_brackets(&input.shape), how.layout);
-        return Err(ModelError::Unfit(format!("input `{}` has the shape {shape}; {layout:?} pictures have 3 channels", input.name)));
+        return Err(ModelError::Unfit(format!(
+            "input `{}` has the shape {shape}; {layout:?} pictures have 3 channels",
+            input.name
+        )));
     }
     let Some(size) = preprocess::input_size(how) else { return Ok(()) };
     let differs = |fixed: Option<usize>, made: u32| fixed.is_some_and(|fixed| fixed != made as usize);
     if differs(height, size.height) || differs(width, size.width) {
         let shape = in_brackets(&input.shape);
         let made = format!("{} × {}", size.height, size.width);
-        return Err(ModelError::Unfit(format!("the preprocessing makes {made} pictures, the model takes {shape}: mend the preprocessing")));
+        return Err(ModelError::Unfit(format!(
+            "the preprocessing makes {made} pictures, the model takes {shape}: mend the preprocessing"
+        )));
     }
     Ok(())
 }
@@ -124,7 +138,13 @@ fn blank_picture(how: &Preprocessing, input: &PictureInput) -> Tensor {
 }
 
 /// Multiply-adds of one picture; `None` where the graph holds values that can't be shown.
-fn count_multiply_adds(bytes: &ModelBytes, graph: &Graph, input: &PictureInput, runtime: &dyn Runtime, blank: &Tensor) -> Option<u64> {
+fn count_multiply_adds(
+    bytes: &ModelBytes,
+    graph: &Graph,
+    input: &PictureInput,
+    runtime: &dyn Runtime,
+    blank: &Tensor,
+) -> Option<u64> {
     let plan = CostPlan::of(graph);
     let values = plan.values();
     let hidden: Vec<&str> = values.iter().copied().filter(|name| !graph.output_named(name)).collect();

@@ -101,9 +101,7 @@ impl From<&Model> for NetworkPlan {
 impl Extractor {
     /// What the features depend on, for the key of a job: not where the files are, but what they hold.
     pub fn identity(&self) -> String {
-        let network = |plan: &NetworkPlan| {
-            serde_json::json!({ "digest": plan.digest, "preprocessing": plan.preprocessing, "features": plan.features })
-        };
+        let network = |plan: &NetworkPlan| serde_json::json!({ "digest": plan.digest, "preprocessing": plan.preprocessing, "features": plan.features });
         match self {
             Self::Network(plan) => serde_json::json!({ "network": network(plan) }).to_string(),
             Self::PermutedNetwork(plan, seed) => {

@@ -47,7 +47,9 @@ pub enum PictureError {
     #[error("a kind of picture that can't be read ({0}): save it as PNG")]
     Unsupported(String),
     /// Too many pixels to decode or to resize to.
-    #[error("{width} x {height} pixels: more than {LARGEST_PICTURE}, or than {LONGEST_EDGE} along one edge, is refused")]
+    #[error(
+        "{width} x {height} pixels: more than {LARGEST_PICTURE}, or than {LONGEST_EDGE} along one edge, is refused"
+    )]
     TooLarge {
         /// Pixels from left to right.
         width: u64,

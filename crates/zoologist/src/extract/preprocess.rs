@@ -32,7 +32,12 @@ pub fn resized(picture: &Rgb, how: &Preprocessing) -> Result<Rgb, PictureError> 
 
 /// Resamples the part of the picture that is kept to its place on the black `whole`. It fails if one of the two has
 /// no pixels.
-fn fill(picture: &Rgb, [across, down]: [Window; 2], filter: Filter, whole: &mut Image) -> Result<(), Box<dyn std::error::Error>> {
+fn fill(
+    picture: &Rgb,
+    [across, down]: [Window; 2],
+    filter: Filter,
+    whole: &mut Image,
+) -> Result<(), Box<dyn std::error::Error>> {
     let source = ImageRef::new(picture.width(), picture.height(), picture.pixels(), PixelType::U8x3)?;
     let (left, width) = across.in_original();
     let (top, height) = down.in_original();

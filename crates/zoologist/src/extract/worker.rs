@@ -244,7 +244,8 @@ fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String
     match reader.read(sample).map_err(|error| error.to_string())? {
         RawPicture::Encoded(bytes) => picture::decode(&bytes).map_err(|error| error.to_string()),
         RawPicture::Pixels { width, height, channels, bytes } => {
-            let picture = if channels == 1 { Rgb::from_grey(width, height, &bytes) } else { Rgb::new(width, height, bytes) };
+            let picture =
+                if channels == 1 { Rgb::from_grey(width, height, &bytes) } else { Rgb::new(width, height, bytes) };
             picture.ok_or_else(|| "no pixels".to_owned())
         }
     }

@@ -144,7 +144,13 @@ fn model(path: &Path, machinery: &Machinery) -> Result<Found, Error> {
     let extractor = Extractor::Network(NetworkPlan::from(&model));
     let refuse = |source| Error::Model { path: path_text::show(path), source };
     let description = launch::describe(machinery, &extractor).map_err(refuse)?;
-    Ok(Found::Model { name: model.name, sha256: model.digest, preprocessing: model.preprocessing, description, notes: model.notes })
+    Ok(Found::Model {
+        name: model.name,
+        sha256: model.digest,
+        preprocessing: model.preprocessing,
+        description,
+        notes: model.notes,
+    })
 }
 
 fn models(path: &Path) -> Result<Found, Error> {
@@ -172,7 +178,11 @@ fn dataset(path: &Path) -> Result<Found, Error> {
 
 fn classes(targets: &Targets) -> Vec<(String, Option<usize>)> {
     match targets {
-        Targets::Classes(classes) => classes.names().iter().cloned().zip(classes.counts().into_iter().map(Some)).collect(),
-        Targets::Multilabel(columns) | Targets::Regression(columns) => columns.names().iter().cloned().map(|name| (name, None)).collect(),
+        Targets::Classes(classes) => {
+            classes.names().iter().cloned().zip(classes.counts().into_iter().map(Some)).collect()
+        }
+        Targets::Multilabel(columns) | Targets::Regression(columns) => {
+            columns.names().iter().cloned().map(|name| (name, None)).collect()
+        }
     }
 }

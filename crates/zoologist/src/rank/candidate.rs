@@ -30,7 +30,8 @@ pub fn models(zoo: &Zoo) -> Vec<Candidate> {
 
 /// The baselines that need no model.
 pub fn without_model() -> Vec<Candidate> {
-    let baseline = |name: &str, extractor| Candidate { name: name.to_owned(), baseline: true, extractor, notes: vec![] };
+    let baseline =
+        |name: &str, extractor| Candidate { name: name.to_owned(), baseline: true, extractor, notes: vec![] };
     vec![baseline("raw pixels", Extractor::Pixels), baseline("colour histogram", Extractor::ColourHistogram)]
 }
 

@@ -27,7 +27,9 @@ pub enum Error {
     #[error("{0}: there are no labels. Put the pictures into one folder per class, or list them in a labels.csv")]
     NoLabels(String),
     /// No picture can be read.
-    #[error("none of the {count} pictures in {path} can be read (the first: {first}). Check that they are whole picture files")]
+    #[error(
+        "none of the {count} pictures in {path} can be read (the first: {first}). Check that they are whole picture files"
+    )]
     NothingReadable {
         /// The data set, as text.
         path: String,
@@ -61,7 +63,9 @@ impl Fail for Error {
             Self::Data(error) => error.fault(),
             Self::Zoo(error) => error.fault(),
             Self::Store(error) => error.fault(),
-            Self::Targets { .. } | Self::NoLabels(_) | Self::NothingReadable { .. } | Self::NoModel { .. } => Fault::Input,
+            Self::Targets { .. } | Self::NoLabels(_) | Self::NothingReadable { .. } | Self::NoModel { .. } => {
+                Fault::Input
+            }
             Self::UnknownMetric(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,

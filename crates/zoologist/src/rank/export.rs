@@ -32,14 +32,23 @@ pub struct Exported {
 }
 
 /// Writes one row of features per picture that can be read, in the order of the data set, as a .npy file.
-pub fn features(model: &Path, data: &Path, output: &Path, machinery: &Machinery, progress: &dyn Progress) -> Result<Exported, Error> {
+pub fn features(
+    model: &Path,
+    data: &Path,
+    output: &Path,
+    machinery: &Machinery,
+    progress: &dyn Progress,
+) -> Result<Exported, Error> {
     let model = zoo::model(model)?;
     let pictures = samples::as_they_stand(data)?;
     let extractor = Extractor::Network(NetworkPlan::from(&model));
-    let found = features::extract(&model.name, &extractor, &pictures, machinery, progress).map_err(|failure| match failure {
-        Failure::Run(error) => error,
-        Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
-    })?;
+    let found =
+        features::extract(&model.name, &extractor, &pictures, machinery, progress).map_err(
+            |failure| match failure {
+                Failure::Run(error) => error,
+                Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+            },
+        )?;
     let name = |row: usize| pictures.dataset.samples[row].picture.to_string();
     let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (0..pictures.dataset.samples.len()).filter(|row| !failed(row)).collect();
@@ -52,7 +61,11 @@ pub fn features(model: &Path, data: &Path, output: &Path, machinery: &Machinery,
         output: output.to_owned(),
         description: found.description,
         rows: rows.into_iter().map(name).collect(),
-        skipped: found.failures.iter().map(|failure| Skipped { path: name(failure.row as usize), reason: failure.reason.clone() }).collect(),
+        skipped: found
+            .failures
+            .iter()
+            .map(|failure| Skipped { path: name(failure.row as usize), reason: failure.reason.clone() })
+            .collect(),
     })
 }
 

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::Progress;
-use crate::extract::launch::Machinery;
 use super::Error;
+use super::plan::Progress;
 use super::samples::Pictures;
 use crate::base::{Features, Values};
+use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::{Description, Extractor, Order, RuntimeChoice};
 use crate::store::{JobFolder, Key, RowFailure, Sealed};
@@ -70,7 +70,8 @@ pub fn extract(
         let timing = folder.result(&timing_key).unwrap_or_default();
         return finished(found, folder.clone(), key, timing, true);
     }
-    let missing: Vec<Range<usize>> = pictures.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+    let missing: Vec<Range<usize>> =
+        pictures.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
     let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
     progress.begin(name, pictures.dataset.samples.len() - rows, pictures.dataset.samples.len());
     let begun = Instant::now();
@@ -91,7 +92,9 @@ fn key(extractor: &Extractor, pictures: &Pictures, runtime: &RuntimeChoice) -> K
     let runtime = match (extractor, runtime) {
         (Extractor::Pixels | Extractor::ColourHistogram, _) => "none".to_owned(),
         (_, RuntimeChoice::Rten) => "rten".to_owned(),
-        (_, RuntimeChoice::OnnxRuntime(library)) => library.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        (_, RuntimeChoice::OnnxRuntime(library)) => {
+            library.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        }
     };
     let identity = extractor.identity();
     let parts = [
@@ -112,7 +115,13 @@ fn sealed(folder: &JobFolder, progress: &dyn Progress, name: &str) -> Option<Sea
     found
 }
 
-fn finished(sealed: Sealed, folder: JobFolder, key: Key, timing: PassTiming, from_store: bool) -> Result<Extracted, Failure> {
+fn finished(
+    sealed: Sealed,
+    folder: JobFolder,
+    key: Key,
+    timing: PassTiming,
+    from_store: bool,
+) -> Result<Extracted, Failure> {
     let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
     let Some(description) = description else {
         return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));

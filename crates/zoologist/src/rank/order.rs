@@ -16,7 +16,8 @@ pub struct Entry {
 /// Puts the entries in order, numbers them and compares neighbours.
 pub fn arrange(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| compare(a, b).then_with(|| a.model.name.cmp(&b.model.name)));
-    let best_baseline = entries.iter().find(|entry| entry.model.baseline && entry.evaluation.is_some()).map(|entry| entry.model.score);
+    let best_baseline =
+        entries.iter().find(|entry| entry.model.baseline && entry.evaluation.is_some()).map(|entry| entry.model.score);
     for place in 0..entries.len() {
         let next = entries.get(place + 1).and_then(|next| next.evaluation.clone());
         let entry = &mut entries[place];
@@ -27,7 +28,8 @@ pub fn arrange(mut entries: Vec<Entry>) -> Vec<Entry> {
             entry.model.beats_next = difference.as_ref().and_then(|found| found.probability);
             entry.model.ties_next = difference.is_some_and(|found| found.may_be_chance);
         }
-        let below = best_baseline.flatten().is_some_and(|baseline| entry.model.score.is_some_and(|score| score < baseline));
+        let below =
+            best_baseline.flatten().is_some_and(|baseline| entry.model.score.is_some_and(|score| score < baseline));
         if ranked && !entry.model.baseline && below {
             entry.model.flags.push("below a baseline".to_owned());
         }
@@ -66,5 +68,9 @@ pub fn difference(a: &Evaluation, b: &Evaluation) -> Option<Difference> {
     let paired: Vec<f64> = a.replicates.iter().zip(&b.replicates).map(|(a, b)| a - b).collect();
     let interval = jackknife::interval(value, &paired);
     let probability = jackknife::probability_better(value, &paired);
-    Some(Difference { value, probability, may_be_chance: interval.is_some_and(|[low, high]| low <= 0.0 && high >= 0.0) })
+    Some(Difference {
+        value,
+        probability,
+        may_be_chance: interval.is_some_and(|[low, high]| low <= 0.0 && high >= 0.0),
+    })
 }

@@ -6,14 +6,16 @@ use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure};
 use super::order::{self, Entry};
 use super::plan::{Plan, Progress};
-use crate::extract::launch::Machinery;
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
 use super::truth::{self, Judges};
-use super::{DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, verdict};
+use super::{
+    DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, verdict,
+};
 use crate::base::path_text::show;
 use crate::base::{Targets, Task};
 use crate::extract::RuntimeChoice;
+use crate::extract::launch::Machinery;
 use crate::score::{self, Metric};
 use crate::zoo;
 
@@ -38,7 +40,8 @@ pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Resul
     let failed = failed_rows(&outcomes);
     require_a_picture(&samples, &outcomes, &failed)?;
     let judges = judges(plan, &samples)?;
-    let scored = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), &show(&plan.data))?;
+    let scored =
+        Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), &show(&plan.data))?;
     progress.phase("scoring");
     let entries = order::arrange(entries(&outcomes, &metrics, &scored, plan)?);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
@@ -79,12 +82,19 @@ fn announce(samples: &Samples, zoo: &zoo::Zoo, progress: &dyn Progress) {
     progress.say(&format!("data: {format}, {count}{share} samples ({}), {classes} classes or targets", samples.split));
     samples.pictures.dataset.notes.iter().for_each(|note| progress.say(note));
     progress.say(&format!("zoo: {} models, {} refused", zoo.models.len(), zoo.refused.len()));
-    let noted = zoo.models.iter().flat_map(|model| model.notes.iter().map(move |note| format!("{}: {note}", model.name)));
+    let noted =
+        zoo.models.iter().flat_map(|model| model.notes.iter().map(move |note| format!("{}: {note}", model.name)));
     noted.for_each(|note| progress.say(&note));
 }
 
 /// The features of every candidate: the models, the baselines, and last the smallest model with permuted weights.
-fn outcomes(zoo: &zoo::Zoo, samples: &Samples, plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Result<Vec<Outcome>, Error> {
+fn outcomes(
+    zoo: &zoo::Zoo,
+    samples: &Samples,
+    plan: &Plan,
+    machinery: &Machinery,
+    progress: &dyn Progress,
+) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = vec![];
     for candidate in candidate::models(zoo).into_iter().chain(candidate::without_model()) {
         outcomes.push(outcome(candidate, samples, machinery, progress)?);
@@ -95,8 +105,14 @@ fn outcomes(zoo: &zoo::Zoo, samples: &Samples, plan: &Plan, machinery: &Machiner
     Ok(outcomes)
 }
 
-fn outcome(candidate: Candidate, samples: &Samples, machinery: &Machinery, progress: &dyn Progress) -> Result<Outcome, Error> {
-    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.pictures, machinery, progress) {
+fn outcome(
+    candidate: Candidate,
+    samples: &Samples,
+    machinery: &Machinery,
+    progress: &dyn Progress,
+) -> Result<Outcome, Error> {
+    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.pictures, machinery, progress)
+    {
         Ok(found) => Ok(found),
         Err(Failure::Run(error)) => return Err(error),
         Err(Failure::Candidate(reason)) => {
@@ -127,7 +143,8 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
     }
     let refused = zoo.refused.iter().map(|refused| format!("{}: {}", show(&refused.path), refused.reason));
     let failed = outcomes.iter().filter(|outcome| !outcome.candidate.baseline);
-    let failed = failed.filter_map(|outcome| Some(format!("{}: {}", outcome.candidate.name, outcome.result.as_ref().err()?)));
+    let failed =
+        failed.filter_map(|outcome| Some(format!("{}: {}", outcome.candidate.name, outcome.result.as_ref().err()?)));
     let reasons: Vec<String> = refused.chain(failed).collect();
     let more = if reasons.len() > 3 { format!("\nand {} more", reasons.len() - 3) } else { String::new() };
     let reasons = format!("{}{more}", reasons.into_iter().take(3).collect::<Vec<_>>().join("\n"));
@@ -136,7 +153,8 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
 
 /// The rows that some candidate could not read, rising.
 fn failed_rows(outcomes: &[Outcome]) -> Vec<usize> {
-    let mut rows: Vec<usize> = extracted(outcomes).flat_map(|(_, found)| &found.failures).map(|failure| failure.row as usize).collect();
+    let mut rows: Vec<usize> =
+        extracted(outcomes).flat_map(|(_, found)| &found.failures).map(|failure| failure.row as usize).collect();
     rows.sort_unstable();
     rows.dedup();
     rows
@@ -174,7 +192,12 @@ fn scored_count(samples: &Samples, judges: Option<&Judges>) -> usize {
     }
 }
 
-fn entries(outcomes: &[Outcome], metrics: &[&'static Metric], scored: &Scored, plan: &Plan) -> Result<Vec<Entry>, Error> {
+fn entries(
+    outcomes: &[Outcome],
+    metrics: &[&'static Metric],
+    scored: &Scored,
+    plan: &Plan,
+) -> Result<Vec<Entry>, Error> {
     outcomes.iter().map(|outcome| entry(outcome, metrics, scored, plan)).collect()
 }
 
@@ -182,7 +205,9 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: 
     let mut model = unscored(&outcome.candidate);
     let found = match &outcome.result {
         Ok(found) => found,
-        Err(reason) => return Ok(Entry { model: RankedModel { error: Some(reason.clone()), ..model }, evaluation: None }),
+        Err(reason) => {
+            return Ok(Entry { model: RankedModel { error: Some(reason.clone()), ..model }, evaluation: None });
+        }
     };
     let begun = Instant::now();
     let evaluations = scoring::scores(metrics, scored, found)?;
@@ -271,9 +296,18 @@ fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {
 
 /// What could not be used: files of the data set, pictures that can't be read, entries of the zoo.
 fn skipped(samples: &Samples, zoo: &zoo::Zoo, outcomes: &[Outcome], failed: &[usize]) -> Vec<Skipped> {
-    let files = samples.pictures.dataset.skipped.iter().map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
-    let picture = |row: &usize| Skipped { path: samples.pictures.dataset.samples[*row].picture.to_string(), reason: reason_of(*row, outcomes) };
-    let models = zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
+    let files = samples
+        .pictures
+        .dataset
+        .skipped
+        .iter()
+        .map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
+    let picture = |row: &usize| Skipped {
+        path: samples.pictures.dataset.samples[*row].picture.to_string(),
+        reason: reason_of(*row, outcomes),
+    };
+    let models =
+        zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
     files.chain(failed.iter().map(picture)).chain(models).collect()
 }
 

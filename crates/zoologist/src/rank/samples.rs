@@ -40,14 +40,16 @@ pub struct Samples {
 /// Reads a data set and puts it into order: train and validation samples for scoring.
 pub fn for_scoring(path: &Path, limit: Option<usize>, seed: Seed) -> Result<Samples, Error> {
     let dataset = data::open(path)?;
-    let chosen: Vec<usize> = (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split != Some(Split::Test)).collect();
+    let chosen: Vec<usize> =
+        (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split != Some(Split::Test)).collect();
     in_order(&dataset, &chosen, limit, seed)
 }
 
 /// The test samples of a data set in order; `None` where it has no such split.
 pub fn for_judging(path: &Path, seed: Seed) -> Result<Option<Samples>, Error> {
     let dataset = data::open(path)?;
-    let chosen: Vec<usize> = (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split == Some(Split::Test)).collect();
+    let chosen: Vec<usize> =
+        (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split == Some(Split::Test)).collect();
     if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed).map(Some) }
 }
 

@@ -36,8 +36,11 @@ impl Scored {
         let targets = samples.targets.select(&rows).map_err(refuse)?;
         let place = |bound: usize| rows.partition_point(|&row| row < bound);
         let shards = samples.partition.sample(count).shards(shard_count(count, dim));
-        let shards: Vec<Range<usize>> =
-            shards.into_iter().map(|shard| place(shard.start)..place(shard.end)).filter(|shard| !shard.is_empty()).collect();
+        let shards: Vec<Range<usize>> = shards
+            .into_iter()
+            .map(|shard| place(shard.start)..place(shard.end))
+            .filter(|shard| !shard.is_empty())
+            .collect();
         let order = rows.iter().map(|&row| samples.partition.order()[row]).collect();
         let digest = digest(&rows, &targets, &shards);
         Ok(Self { rows, targets, shards, order, digest })
@@ -56,11 +59,17 @@ fn digest(rows: &[usize], targets: &Targets, shards: &[Range<usize>]) -> String 
 /// Computes the scores of a candidate that are not remembered, and remembers them.
 pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracted) -> Result<Vec<Evaluation>, Error> {
     let key = |metric: &Metric| {
-        let parts = [("metric", metric.name), ("version", SCORES_VERSION), ("features", extracted.key.as_str()), ("rows", &scored.digest)];
+        let parts = [
+            ("metric", metric.name),
+            ("version", SCORES_VERSION),
+            ("features", extracted.key.as_str()),
+            ("rows", &scored.digest),
+        ];
         Key::of(&parts)
     };
     let kept: Vec<Option<Evaluation>> = metrics.iter().map(|metric| extracted.folder.result(&key(metric))).collect();
-    let missing: Vec<&Metric> = metrics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(metric, _)| *metric).collect();
+    let missing: Vec<&Metric> =
+        metrics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(metric, _)| *metric).collect();
     if missing.is_empty() {
         return Ok(kept.into_iter().flatten().collect());
     }

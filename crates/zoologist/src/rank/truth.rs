@@ -7,12 +7,12 @@ use rayon::prelude::*;
 
 use super::features::{self, Extracted, Failure};
 use super::plan::Progress;
-use crate::extract::launch::Machinery;
 use super::samples::Samples;
 use super::scoring::Scored;
 use super::{Agreement, Error, RankedModel, TrueAccuracy, Truth};
 use crate::base::{Classes, Features, Targets, Values};
 use crate::extract::Extractor;
+use crate::extract::launch::Machinery;
 use crate::score;
 
 /// One candidate's name, what made its features, and the features.
@@ -35,8 +35,10 @@ pub fn accuracies(
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Vec<TrueAccuracy>, Error> {
-    let held_out: Vec<Option<HeldOut>> =
-        candidates.iter().map(|candidate| held_out(candidate, samples, judges, machinery, progress)).collect::<Result<_, _>>()?;
+    let held_out: Vec<Option<HeldOut>> = candidates
+        .iter()
+        .map(|candidate| held_out(candidate, samples, judges, machinery, progress))
+        .collect::<Result<_, _>>()?;
     progress.phase("training a logistic probe on each candidate's features");
     let probe = |((name, _, extracted), held_out): (&Named, Option<HeldOut>)| TrueAccuracy {
         name: (*name).to_owned(),
@@ -72,7 +74,9 @@ fn readable(samples: &Samples, extracted: &Extracted, first: usize) -> HeldOut {
     let failed = |row: &usize| extracted.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (first..samples.targets.len()).filter(|row| !failed(row)).collect();
     let labels = match &samples.targets {
-        Targets::Classes(classes) => rows.iter().map(|&row| classes.names()[classes.index()[row] as usize].clone()).collect(),
+        Targets::Classes(classes) => {
+            rows.iter().map(|&row| classes.names()[classes.index()[row] as usize].clone()).collect()
+        }
         Targets::Multilabel(_) | Targets::Regression(_) => vec![],
     };
     HeldOut { features: extracted.features.select(&rows), labels }
@@ -91,9 +95,10 @@ fn probe(train: &Features, targets: &Targets, test: &HeldOut) -> Option<f64> {
 
 /// The agreement of every metric's order with the accuracies.
 pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: &Judges, n: usize) -> Truth {
-    let metrics: Vec<String> = models.iter().find_map(|model| (!model.scores.is_empty()).then_some(&model.scores)).map_or(vec![], |scores| {
-        scores.iter().map(|score| score.metric.clone()).collect()
-    });
+    let metrics: Vec<String> = models
+        .iter()
+        .find_map(|model| (!model.scores.is_empty()).then_some(&model.scores))
+        .map_or(vec![], |scores| scores.iter().map(|score| score.metric.clone()).collect());
     let pairs = |metric: &str, baselines: bool| {
         let found: Vec<(f64, f64)> = models
             .iter()
@@ -109,7 +114,11 @@ pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: 
     };
     let agreement = metrics
         .iter()
-        .map(|metric| Agreement { metric: metric.clone(), models: pairs(metric, false), with_baselines: pairs(metric, true) })
+        .map(|metric| Agreement {
+            metric: metric.clone(),
+            models: pairs(metric, false),
+            with_baselines: pairs(metric, true),
+        })
         .collect();
     let kind = match judges {
         Judges::Rest(_) => "accuracy of a logistic probe on a seeded, stratified fifth that the scores did not see",

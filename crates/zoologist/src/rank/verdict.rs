@@ -8,11 +8,18 @@ use crate::score::Status;
 
 /// Which model to use, how sure that is, and by how much it beats the baselines. Two lines.
 pub fn verdict(entries: &[Entry], metric: &str, task: Task) -> String {
-    let of_kind = |baseline: bool| entries.iter().filter(move |entry| entry.model.baseline == baseline && entry.evaluation.is_some());
-    let Some(best) = of_kind(false).next() else { return "No model could be scored.\nSee the reasons below.".to_owned() };
+    let of_kind = |baseline: bool| {
+        entries.iter().filter(move |entry| entry.model.baseline == baseline && entry.evaluation.is_some())
+    };
+    let Some(best) = of_kind(false).next() else {
+        return "No model could be scored.\nSee the reasons below.".to_owned();
+    };
     let rivals: Vec<&Entry> = of_kind(false).skip(1).collect();
-    let first = format!("Use {}: {}{}", escape(&best.model.name), headline(best, metric, task), certainty(best, &rivals));
-    let Some(baseline) = of_kind(true).next() else { return format!("{first}\nThere is no baseline to compare it with.") };
+    let first =
+        format!("Use {}: {}{}", escape(&best.model.name), headline(best, metric, task), certainty(best, &rivals));
+    let Some(baseline) = of_kind(true).next() else {
+        return format!("{first}\nThere is no baseline to compare it with.");
+    };
     format!("{first}\n{}", against_baseline(best, baseline, metric, task))
 }
 
@@ -23,7 +30,9 @@ fn headline(entry: &Entry, metric: &str, task: Task) -> String {
     }
     let own = entry.model.score.map_or("no value".to_owned(), |score| value(metric, score, task));
     let others = ["ridge", "knn"].into_iter().filter(|name| *name != metric);
-    let others: Vec<String> = others.filter_map(|name| Some(format!("{} {}", title(name), value(name, score_of(entry, name)?, task)))).collect();
+    let others: Vec<String> = others
+        .filter_map(|name| Some(format!("{} {}", title(name), value(name, score_of(entry, name)?, task))))
+        .collect();
     let others = if others.is_empty() { String::new() } else { format!(" ({})", others.join(", ")) };
     format!("{} {own}{others}.", title(metric))
 }
@@ -32,13 +41,16 @@ fn certainty(best: &Entry, rivals: &[&Entry]) -> String {
     let Some(own) = &best.evaluation else { return String::new() };
     let compared: Vec<_> =
         rivals.iter().filter_map(|rival| Some((rival, difference(own, rival.evaluation.as_ref()?)?))).collect();
-    let ties: Vec<String> = compared.iter().filter(|(_, found)| found.may_be_chance).map(|(rival, _)| escape(&rival.model.name)).collect();
+    let ties: Vec<String> =
+        compared.iter().filter(|(_, found)| found.may_be_chance).map(|(rival, _)| escape(&rival.model.name)).collect();
     if !ties.is_empty() {
         return format!(" This data can't tell it from {}: take the cheaper one.", in_words(&ties));
     }
     match compared.first() {
         Some((next, found)) => {
-            let sure = found.probability.map_or(String::new(), |probability| format!(" with probability {}", percent_of_certainty(probability)));
+            let sure = found.probability.map_or(String::new(), |probability| {
+                format!(" with probability {}", percent_of_certainty(probability))
+            });
             format!(" It beats the next, {},{sure}.", escape(&next.model.name))
         }
         None => " It is the only model.".to_owned(),
@@ -50,7 +62,9 @@ fn against_baseline(best: &Entry, baseline: &Entry, metric: &str, task: Task) ->
     let found = best.evaluation.as_ref().zip(baseline.evaluation.as_ref()).and_then(|(a, b)| difference(a, b));
     let Some(found) = found else { return format!("The best baseline is {name}; there is no difference to state.") };
     if found.value <= 0.0 {
-        return format!("No model beats the baseline {name}: this zoo is useless for this data, or its preprocessing is wrong.");
+        return format!(
+            "No model beats the baseline {name}: this zoo is useless for this data, or its preprocessing is wrong."
+        );
     }
     if found.may_be_chance {
         return format!("The best baseline, {name}, can't be told from it: this zoo does little for this data.");
@@ -72,11 +86,18 @@ pub fn advice(entries: &[Entry], used_rten: bool, n: usize, available: usize) ->
     if n < available {
         advice.push(format!("{n} of {available} samples were scored; leave out --samples to use all."));
     } else if n > 20_000 {
-        advice.push(format!("{n} samples were scored; --samples 20000 orders models about as well in {:.0}% of the time.", 2e6 / n as f64));
+        advice.push(format!(
+            "{n} samples were scored; --samples 20000 orders models about as well in {:.0}% of the time.",
+            2e6 / n as f64
+        ));
     }
     let best = entries.iter().find(|entry| !entry.model.baseline && entry.evaluation.is_some());
-    if best.and_then(|best| best.evaluation.as_ref()).is_some_and(|found| found.score.status == Status::NoiseFreeLimit) {
-        advice.push("There are fewer samples than feature dimensions: more labelled samples would make the order surer.".to_owned());
+    if best.and_then(|best| best.evaluation.as_ref()).is_some_and(|found| found.score.status == Status::NoiseFreeLimit)
+    {
+        advice.push(
+            "There are fewer samples than feature dimensions: more labelled samples would make the order surer."
+                .to_owned(),
+        );
     }
     advice
 }

@@ -25,7 +25,9 @@ pub fn inspection(inspection: &Inspection) -> String {
         Found::Model { name, sha256, preprocessing, description, notes } => {
             line(&mut text, &format!("a model, {}", escape(name)));
             line(&mut text, &format!("  features: {} numbers, from {}", description.dim, description.features_from));
-            let cost = description.multiply_adds.map_or("not counted".to_owned(), |cost| format!("{:.1} million", cost as f64 / 1e6));
+            let cost = description
+                .multiply_adds
+                .map_or("not counted".to_owned(), |cost| format!("{:.1} million", cost as f64 / 1e6));
             line(&mut text, &format!("  multiply-adds per picture: {cost}"));
             line(&mut text, &format!("  preprocessing: {preprocessing:?}"));
             line(&mut text, &format!("  runtime: {}", description.runtime.as_deref().unwrap_or("none")));
@@ -33,7 +35,10 @@ pub fn inspection(inspection: &Inspection) -> String {
             notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));
         }
         Found::Zoo { models, refused } => {
-            line(&mut text, &format!("a zoo of {} models: {}", models.len(), listed(models.iter().map(|name| escape(name)))));
+            line(
+                &mut text,
+                &format!("a zoo of {} models: {}", models.len(), listed(models.iter().map(|name| escape(name)))),
+            );
             refusals(&mut text, "refused", refused);
         }
         Found::Features { n, dim } => line(&mut text, &format!("features, {n} rows of {dim} numbers, all finite")),
@@ -50,7 +55,14 @@ pub fn inspection(inspection: &Inspection) -> String {
 pub fn exported(exported: &Exported) -> String {
     let mut text = String::new();
     let (rows, dim) = (exported.rows.len(), exported.description.dim);
-    line(&mut text, &format!("{}: {rows} rows of {dim} numbers, from {}", show(&exported.output), exported.description.features_from));
+    line(
+        &mut text,
+        &format!(
+            "{}: {rows} rows of {dim} numbers, from {}",
+            show(&exported.output),
+            exported.description.features_from
+        ),
+    );
     let skipped: Vec<(String, String)> =
         exported.skipped.iter().map(|skipped| (skipped.path.clone(), skipped.reason.clone())).collect();
     refusals(&mut text, "skipped", &skipped);

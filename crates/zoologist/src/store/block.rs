@@ -75,7 +75,8 @@ impl Block {
             return None;
         }
         let (failures, numbers) = body.split_at_checked(number(32)? as usize)?;
-        let values: Vec<f32> = numbers.chunks_exact(4).filter_map(|chunk| Some(f32::from_le_bytes(chunk.try_into().ok()?))).collect();
+        let values: Vec<f32> =
+            numbers.chunks_exact(4).filter_map(|chunk| Some(f32::from_le_bytes(chunk.try_into().ok()?))).collect();
         let dim = number(12)? as usize;
         let expected = usize::try_from(long(24)?).ok()?.checked_mul(dim)?;
         let block = Self { first: long(16)?, dim, values, failures: serde_json::from_slice(failures).ok()? };

@@ -52,7 +52,8 @@ impl Sealed {
         atomic::write(path, |into| {
             // One entry only: the order of several would differ from run to run.
             let metadata = HashMap::from([(ENTRY.to_owned(), serde_json::to_string(&facts)?)]);
-            let view = TensorView::new(Dtype::F32, vec![self.rows(), self.dim], &bytes).map_err(std::io::Error::other)?;
+            let view =
+                TensorView::new(Dtype::F32, vec![self.rows(), self.dim], &bytes).map_err(std::io::Error::other)?;
             let file = safetensors::serialize([("features", view)], Some(metadata)).map_err(std::io::Error::other)?;
             into.write_all(&file)
         })

@@ -67,7 +67,10 @@ fn term(graph: &Graph, node: &NodeProto) -> Option<Term> {
         // Weights of a convolution: results, inputs per group, kernel. Each result costs all but the first.
         ("Conv", Some(dims)) => Factor::Known(dims.iter().skip(1).product()),
         ("Gemm" | "MatMul", Some(dims)) if dims.len() == 2 => {
-            let transposed = node.attribute.iter().any(|attribute| attribute.name.as_deref() == Some("transB") && attribute.i == Some(1));
+            let transposed = node
+                .attribute
+                .iter()
+                .any(|attribute| attribute.name.as_deref() == Some("transB") && attribute.i == Some(1));
             Factor::Known(dims[usize::from(transposed)])
         }
         ("Gemm" | "MatMul", _) => Factor::LastAxisOf(node.input.first()?.clone()),

@@ -15,8 +15,21 @@ const OUTPUTS: [&str; 4] = ["logits", "image_embeds", "last_hidden_state", "pool
 
 /// Operators between a classifier's matrix product and the logits.
 const AFTER_PRODUCT: [&str; 15] = [
-    "Add", "Sub", "Mul", "Div", "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast", "Reshape", "Flatten", "Squeeze",
-    "Dropout", "GlobalAveragePool", "ReduceMean",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Softmax",
+    "LogSoftmax",
+    "Sigmoid",
+    "Identity",
+    "Cast",
+    "Reshape",
+    "Flatten",
+    "Squeeze",
+    "Dropout",
+    "GlobalAveragePool",
+    "ReduceMean",
 ];
 
 /// A parsed graph.
@@ -72,7 +85,9 @@ impl Graph {
         let named = graph.initializer.iter().filter_map(|tensor| tensor.name.clone());
         let made = graph.node.iter().filter(|node| operator(node) == "Constant").flat_map(|node| node.output.clone());
         let constants = named.chain(made).collect();
-        let outputs = |(place, node): (usize, &NodeProto)| node.output.iter().map(move |name| (name.clone(), place)).collect::<Vec<_>>();
+        let outputs = |(place, node): (usize, &NodeProto)| {
+            node.output.iter().map(move |name| (name.clone(), place)).collect::<Vec<_>>()
+        };
         let makers = graph.node.iter().enumerate().flat_map(outputs).collect();
         Ok(Self { graph, constants, makers })
     }
@@ -84,7 +99,10 @@ impl Graph {
         let [input] = inputs[..] else {
             let names: Vec<String> = inputs.iter().map(|input| escape(name_of(input))).collect();
             let names = names.join(", ");
-            return Err(ModelError::Unfit(format!("an image model has one input, this one has {}: {names}", inputs.len())));
+            return Err(ModelError::Unfit(format!(
+                "an image model has one input, this one has {}: {names}",
+                inputs.len()
+            )));
         };
         let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
         let kind = tensor.and_then(|tensor| tensor.elem_type);
@@ -93,7 +111,11 @@ impl Graph {
             return Err(ModelError::Unfit(format!("the input takes {kind}; only float32 pictures are supported")));
         }
         let dims = tensor.and_then(|tensor| tensor.shape.as_ref()).map(|shape| {
-            shape.dim.iter().map(|dim| dim.dim_value.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0)).collect::<Vec<_>>()
+            shape
+                .dim
+                .iter()
+                .map(|dim| dim.dim_value.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0))
+                .collect::<Vec<_>>()
         });
         let shape = match dims {
             None => [None; 4],
@@ -119,7 +141,8 @@ impl Graph {
         let output = output.unwrap_or_else(|| name_of(&self.graph.output[0]));
         Ok(match self.product_before(output) {
             Some((node, input)) => {
-                let reason = format!("input of the last matrix product ({}) before output `{}`", operator(node), escape(output));
+                let reason =
+                    format!("input of the last matrix product ({}) before output `{}`", operator(node), escape(output));
                 self.source(input, reason)
             }
             None => self.source(output, format!("output `{}`, the last hidden state", escape(output))),
@@ -152,8 +175,12 @@ impl Graph {
         // A path in a graph without loops is no longer than the number of nodes.
         for _ in 0..self.graph.node.len() {
             let node = &self.graph.node[*self.makers.get(value)?];
-            let data: Vec<&str> =
-                node.input.iter().map(String::as_str).filter(|name| !name.is_empty() && !self.constants.contains(*name)).collect();
+            let data: Vec<&str> = node
+                .input
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !name.is_empty() && !self.constants.contains(*name))
+                .collect();
             let [input] = data[..] else { return None };
             if self.is_product(node) {
                 return Some((node, input));
@@ -170,7 +197,11 @@ impl Graph {
     fn is_product(&self, node: &NodeProto) -> bool {
         match operator(node) {
             "Gemm" | "MatMul" => true,
-            "Conv" => node.input.get(1).and_then(|weight| self.weight_dims(weight)).is_some_and(|dims| matches!(dims, [_, _, 1, 1])),
+            "Conv" => node
+                .input
+                .get(1)
+                .and_then(|weight| self.weight_dims(weight))
+                .is_some_and(|dims| matches!(dims, [_, _, 1, 1])),
             _ => false,
         }
     }

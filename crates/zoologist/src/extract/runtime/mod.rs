@@ -26,7 +26,13 @@ pub trait Runtime: Sync {
     fn name(&self) -> String;
 
     /// Loads a model for several threads: as many sessions, each giving the outputs named.
-    fn load(&self, model: &ModelBytes, input: &str, outputs: &[&str], sessions: usize) -> Result<Vec<Box<dyn Session>>, ModelError>;
+    fn load(
+        &self,
+        model: &ModelBytes,
+        input: &str,
+        outputs: &[&str],
+        sessions: usize,
+    ) -> Result<Vec<Box<dyn Session>>, ModelError>;
 }
 
 /// A loaded model on one thread.

@@ -30,7 +30,8 @@ impl OnnxRuntime {
         let builder = ort::init_from(library).map_err(refusal)?;
         let environment = builder.with_name("zoologist").with_telemetry(false).build().map_err(refusal)?;
         environment.set_log_level(ort::logging::LogLevel::Error);
-        let branch = ort::info().split("git-branch=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("unknown");
+        let branch =
+            ort::info().split("git-branch=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or("unknown");
         let version = version_in_name(library).unwrap_or_else(|| branch.trim_start_matches("rel-").to_owned());
         Ok(Self { environment, version })
     }
@@ -41,7 +42,13 @@ impl Runtime for OnnxRuntime {
         format!("onnxruntime {}", self.version)
     }
 
-    fn load(&self, model: &ModelBytes, _input: &str, outputs: &[&str], sessions: usize) -> Result<Vec<Box<dyn Session>>, ModelError> {
+    fn load(
+        &self,
+        model: &ModelBytes,
+        _input: &str,
+        outputs: &[&str],
+        sessions: usize,
+    ) -> Result<Vec<Box<dyn Session>>, ModelError> {
         let session = |_| {
             let mut builder = OrtSession::builder(&self.environment)
                 .map_err(refusal)?
@@ -50,7 +57,8 @@ impl Runtime for OnnxRuntime {
                 .with_inter_threads(1)
                 .map_err(refusal)?;
             for (name, bytes) in &model.external {
-                builder = builder.with_external_initializer_file_in_memory(name, bytes.clone().into()).map_err(refusal)?;
+                builder =
+                    builder.with_external_initializer_file_in_memory(name, bytes.clone().into()).map_err(refusal)?;
             }
             let session = builder.commit_from_memory(&model.model).map_err(refusal)?;
             let outputs = outputs.iter().map(|&name| name.to_owned()).collect();
@@ -91,21 +99,24 @@ pub fn find_library() -> Option<PathBuf> {
 /// The folder of packages of the Python that the user's shell would run.
 fn active_site_packages() -> Option<PathBuf> {
     let program = "import sysconfig; print(sysconfig.get_path('platlib'))";
-    let output = Command::new("python3").args(["-I", "-S", "-c", program]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let output =
+        Command::new("python3").args(["-I", "-c", program]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     (output.status.success() && !text.trim().is_empty()).then(|| PathBuf::from(text.trim()))
 }
 
 fn library_in(folder: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;
-    let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_library(path)).collect();
+    let mut found: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_library(path)).collect();
     found.sort();
     found.pop()
 }
 
 fn is_library(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let known = (name.starts_with("libonnxruntime.so") || name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
+    let known = (name.starts_with("libonnxruntime.so")
+        || name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
         || name == "onnxruntime.dll";
     let middle = version_in_name(path).and_then(|version| version.split('.').nth(1)?.parse::<u32>().ok());
     known && path.is_file() && middle.is_none_or(|middle| middle >= OLDEST)

@@ -23,7 +23,13 @@ impl Runtime for Rten {
         "rten 0.27.0".to_owned()
     }
 
-    fn load(&self, model: &ModelBytes, input: &str, outputs: &[&str], sessions: usize) -> Result<Vec<Box<dyn Session>>, ModelError> {
+    fn load(
+        &self,
+        model: &ModelBytes,
+        input: &str,
+        outputs: &[&str],
+        sessions: usize,
+    ) -> Result<Vec<Box<dyn Session>>, ModelError> {
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
         for (name, bytes) in &model.external {
@@ -34,7 +40,8 @@ impl Runtime for Rten {
         let outputs = outputs.iter().map(|name| model.node_id(name)).collect::<Result<Vec<_>, _>>().map_err(refusal)?;
         let session = |_| {
             let (model, outputs) = (Arc::clone(&model), outputs.clone());
-            Box::new(RtenSession { model, input, outputs, thread: Arc::new(ThreadPool::with_num_threads(1)) }) as Box<dyn Session>
+            Box::new(RtenSession { model, input, outputs, thread: Arc::new(ThreadPool::with_num_threads(1)) })
+                as Box<dyn Session>
         };
         Ok((0..sessions).map(session).collect())
     }

@@ -1,0 +1,54 @@
+# The commands that the README and CONTRIBUTING name. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ZOOLOGIST := target/release/zoologist
+DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
+PYTHON ?= python3
+
+.PHONY: help build demo test check deny bench truth test-python
+
+help: ## This list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## The program, optimised
+	cargo build --release --locked
+
+demo: build ## Rank six real models on 2,000 real pictures: the main job, on real input
+	$(PYTHON) demo/prepare.py
+	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/fashion-mnist --zoo demo/zoo --samples 2000 --report demo/report.html
+	@echo "The same as a page for any browser: demo/report.html"
+
+test: ## All tests
+	cargo test --release --locked --workspace
+
+check: ## Format, lints, tests and documentation, warnings denied
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	$(MAKE) test
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --workspace --no-deps
+
+deny: ## Licences, advisories and sources of the dependencies (installs cargo-deny if need be)
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny@0.20.2
+	cargo deny check bans licenses sources
+
+bench: build ## Throughput against a Python loop, in one run: make bench DATA=folder-of-class-folders
+	@test -n "$(DATA)" || { echo "give a data set of pictures: make bench DATA=path/to/class/folders" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py
+	test -x benches/.venv/bin/python || $(PYTHON) -m venv benches/.venv
+	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
+	PATH="$(CURDIR)/benches/.venv/bin:$(PATH)" benches/.venv/bin/python benches/feature_pass.py "$(DATA)"
+
+truth: build ## How well scores agree with held-out accuracy: make truth DATA="set other-set"
+	@test -n "$(DATA)" || { echo "give data sets of pictures: make truth DATA=\"path other-path\"" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py
+	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(DATA)
+
+test-python: ## Tests of tools/export.py and of the demo's converter (torch is large: hundreds of megabytes)
+	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv
+	tools/.venv/bin/python -m pip install --quiet --requirement tools/requirements-test.txt
+	tools/.venv/bin/python -m pytest -q tools/tests
+	$(PYTHON) demo/prepare.py
+	cd demo && .venv/bin/python -m unittest

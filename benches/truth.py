@@ -1,0 +1,40 @@
+"""How well the scores' order agrees with the held-out accuracy of a logistic probe, on several data sets.
+
+    make truth DATA="path/to/one path/to/another"
+
+Prints the weighted Kendall correlation per data set and metric, over the real models alone and with the baselines, as
+`zoologist rank --truth probe` computes it.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def rank(data):
+    command = [ROOT / "target/release/zoologist", "rank", data, "--zoo", ROOT / "demo/zoo", "--truth", "probe", "--json", "--quiet"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def number(value):
+    return "none" if value is None else f"{value:.3f}"
+
+
+def main(sets):
+    print("| data set | scored | judged | metric | weighted Kendall, models | with baselines |")
+    print("|---|---|---|---|---|---|")
+    for data in sets:
+        ranking = rank(data)
+        truth = ranking["truth"]
+        name = "/".join(Path(data).parts[-2:])
+        for row in truth["agreement"]:
+            values = f"{number(row['models'])} | {number(row['with_baselines'])}"
+            print(f"| {name} | {ranking['data']['n']} | {truth['n']} | {row['metric']} | {values} |")
+        print(f"\n{name}: " + ", ".join(f"{row['name']} {number(row['accuracy'])}" for row in truth["models"]) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
