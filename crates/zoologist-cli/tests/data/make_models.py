@@ -30,7 +30,7 @@ def network(name, seed, *, batch="batch", features=False, channels_last=False, e
         nodes.append(helper.make_node("Transpose", ["input"], ["planes"], perm=[0, 3, 1, 2]))
         picture = "planes"
     nodes += [
-        helper.make_node("Conv", [picture, "kernel", "bias"], ["maps"], strides=[2, 2], pads=[2, 2, 2, 2]),
+        helper.make_node("Conv", [picture, "kernel", "bias"], ["maps"], strides=[2, 2], pads=[2, 2, 2, 2], dilations=[1, 1]),
         helper.make_node("Relu", ["maps"], ["active"]),
         helper.make_node("GlobalAveragePool", ["active"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["features" if features else "flat"]),
