@@ -1,7 +1,8 @@
 //! Carries out a [`Preprocessing`]: a picture becomes the numbers that a network takes in.
 //!
 //! Resizing follows Pillow (filters widened when shrinking, 8-bit result), so a model sees what it was trained on.
-//! Only the part that the centre crop keeps is computed; its pixels are those of resizing all and cropping then, but for rounding.
+//! Only the part that the centre crop keeps is computed; its pixels are those of resizing all and cropping then, but
+//! for rounding.
 
 mod convolution;
 mod nearest;
