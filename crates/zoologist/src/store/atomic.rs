@@ -9,7 +9,7 @@ use super::{Error, refused};
 /// Writes a file through a temporary one in the same folder: synced, then renamed, then the folder synced. Whoever
 /// reads sees the old file or the new one.
 pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(refused("write in", folder))?;
     let mut writer = std::io::BufWriter::new(file.as_file_mut());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(refused("write", path))?;
