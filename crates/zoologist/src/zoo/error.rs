@@ -118,13 +118,12 @@ pub enum Problem {
     },
     /// A pin that differs.
     #[error(
-        "sha256 of {} is {found}, pinned is {expected}: the file was changed or is damaged. Fetch it again, or, if the \
-         change is meant, {renew}",
-        show(weights)
+        "sha256 of {what} is {found}, pinned is {expected}: the file was changed or is damaged. Fetch it again, or, if \
+         the change is meant, {renew}"
     )]
     Differs {
-        /// The weights, relative to the model's folder.
-        weights: PathBuf,
+        /// The file, relative to the model's folder.
+        what: String,
         /// The digest that is pinned.
         expected: String,
         /// The digest of the file.

@@ -6,17 +6,42 @@
 //!
 //! What can't be used is refused with the reason and the remedy; the rest of the zoo stays usable.
 
+mod candidate;
 mod error;
-mod preset;
+mod files;
+mod hub_cache;
+mod hugging_face;
+mod pins;
+mod preparation;
 pub mod preprocessing;
+mod preset;
+mod settings;
+mod sidecar;
+mod timm;
+mod weights;
+mod zoo_file;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::base::Fault;
+use rayon::prelude::*;
+
+use crate::base::path_text::show;
+use crate::base::{Fail, Fault};
+use candidate::{Candidate, bare_weights};
+use files::Root;
+use pins::{Digests, SUMS};
+use preparation::Preparation;
 use preprocessing::Preprocessing;
+use weights::Kind;
 
 pub use error::{Error, Problem};
 pub use preset::{PRESETS, Preset};
+
+/// The list of a zoo's models.
+const ZOO_FILE: &str = "zoo.toml";
+/// A folder with one of these is a model, not a zoo.
+const MARKS_OF_A_MODEL: [&str; 3] = ["config.json", "preprocessor_config.json", "onnx"];
 
 /// A model that can be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +72,7 @@ pub struct Model {
 pub struct Refused {
     /// The model's folder or file, or its hub name.
     pub path: PathBuf,
-    /// What is wrong, and what to do.
+    /// What is wrong, and what to do: a sentence that the path begins, without full stop.
     pub reason: String,
     /// The kind of the fault.
     pub fault: Fault,
@@ -109,27 +134,135 @@ pub struct Verified {
 /// Reads the zoo at a path: a folder of model folders and bare `.onnx` files, a `zoo.toml` or the folder that holds one,
 /// or one model. Hidden entries are ignored. It is an error only if there is neither a model nor anything to refuse.
 pub fn open(path: &Path) -> Result<Zoo, Error> {
-    Err(Problem::NoModel.at(path))
+    let mut zoo = Zoo { path: path.to_path_buf(), models: Vec::new(), refused: Vec::new() };
+    for attempt in attempts(path)? {
+        match attempt.result {
+            Ok(model) => zoo.models.push(model),
+            Err(error) => zoo.refused.push(Refused::new(attempt.path, &error)),
+        }
+    }
+    zoo.models.sort_by(|a, b| a.name.cmp(&b.name));
+    zoo.refused.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(zoo)
 }
 
 /// Reads one model: a folder or a bare `.onnx` file.
 pub fn model(path: &Path) -> Result<Model, Error> {
-    Err(Problem::NoModel.at(path))
+    Candidate::at(path).load()
 }
 
 /// Writes the sidecar of a bare `.onnx` file, with its digest pinned, and gives the sidecar's path.
 pub fn add_file(file: &Path, addition: &Addition) -> Result<PathBuf, Error> {
-    let _ = addition;
-    Err(Problem::NoModel.at(file))
+    let preprocessing = addition.preset.preprocessing(addition.edge);
+    if addition.edge.is_some() && !addition.preset.resizes() {
+        return Err(Problem::SizeOfNone.at(file));
+    }
+    Preparation { preprocessing, notes: Vec::new() }.checked().map_err(|problem| problem.at(file))?;
+    let (root, weights) = bare_weights(file)?;
+    let digests = Digests::of(&root, &weights, &weights::external(&root, &weights)?)?;
+    files::write(&sidecar::beside(file), &sidecar::text(file, addition, &digests.whole()), addition.force)
 }
 
 /// Pins the weights of a model folder in its `SHA256SUMS`, and gives that file's path.
 pub fn pin(folder: &Path, force: bool) -> Result<PathBuf, Error> {
-    let _ = force;
-    Err(Problem::NoModel.at(folder))
+    let root = Root::new(folder)?;
+    let weights = weights::find(&root, "transformers")?;
+    let digests = Digests::of(&root, &weights, &weights::external(&root, &weights)?)?;
+    files::write(&folder.join(SUMS), &digests.lines(), force)
 }
 
-/// Checks the pins of a model or of all models of a zoo.
+/// Checks the pins of a model, or of all models of a zoo.
 pub fn verify(path: &Path) -> Result<Vec<Verified>, Error> {
-    Err(Problem::NoModel.at(path))
+    let verified = |Attempt { path, name, result }| Verified {
+        name,
+        outcome: match result {
+            Ok(model) if model.pinned => Verdict::Equal,
+            Ok(_) => Verdict::NoPin,
+            Err(Error { problem: Problem::Differs { expected, found, .. }, .. }) => {
+                Verdict::Differs { expected, found }
+            }
+            Err(error) => Verdict::Refused(Refused::new(path.clone(), &error).reason),
+        },
+        path,
+    };
+    Ok(attempts(path)?.into_iter().map(verified).collect())
 }
+
+impl Refused {
+    fn new(path: PathBuf, error: &Error) -> Self {
+        let within = error.path.strip_prefix(&path).unwrap_or(&error.path);
+        let place = if within.as_os_str().is_empty() { String::new() } else { format!("{}: ", show(within)) };
+        Self { reason: format!("{place}{}", error.problem), fault: error.fault(), path }
+    }
+}
+
+/// What came of one candidate.
+struct Attempt {
+    path: PathBuf,
+    name: String,
+    result: Result<Model, Error>,
+}
+
+/// Loads every candidate at a path, several at a time, because hashing takes long.
+fn attempts(path: &Path) -> Result<Vec<Attempt>, Error> {
+    let candidates = candidates(path)?;
+    if candidates.is_empty() {
+        return Err(Problem::NoModel.at(path));
+    }
+    let attempt = |candidate: &Candidate| {
+        let (path, name, result) = (candidate.path().to_path_buf(), candidate.name(), candidate.load());
+        Attempt { path, name, result }
+    };
+    let mut attempts: Vec<Attempt> = candidates.par_iter().map(attempt).collect();
+    refuse_doubles(&mut attempts);
+    Ok(attempts)
+}
+
+/// A model whose name is taken by an earlier one is refused.
+fn refuse_doubles(attempts: &mut [Attempt]) {
+    let mut taken: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for Attempt { path, name, result } in attempts.iter_mut().filter(|attempt| attempt.result.is_ok()) {
+        if let Some(first) = taken.get(name).cloned() {
+            *result = Err(Problem::Doubled { name: name.clone(), first }.at(path));
+        } else {
+            taken.insert(name.clone(), path.clone());
+        }
+    }
+}
+
+/// What may be a model at a path.
+fn candidates(path: &Path) -> Result<Vec<Candidate>, Error> {
+    if !path.is_dir() {
+        let listed = files::extension(path) == "toml";
+        return if listed { zoo_file::read(path) } else { Ok(vec![Candidate::at(path)]) };
+    }
+    let names = files::entries(path)?;
+    if names.iter().any(|name| name == Path::new(ZOO_FILE)) {
+        return zoo_file::read(&path.join(ZOO_FILE));
+    }
+    if names.iter().any(|name| MARKS_OF_A_MODEL.map(Path::new).contains(&name.as_path())) {
+        return Ok(vec![Candidate::at(path)]);
+    }
+    let belongs =
+        |name: &&PathBuf| if path.join(name).is_dir() { is_model(&path.join(name)) } else { is_weights(name, &names) };
+    Ok(names.iter().filter(belongs).map(|name| Candidate::at(&path.join(name))).collect())
+}
+
+/// Whether a folder in a zoo is, or tries to be, a model. One that can't be read counts, so that this is said.
+fn is_model(folder: &Path) -> bool {
+    let marks = MARKS_OF_A_MODEL.map(Path::new);
+    let mark = |name: &PathBuf| marks.contains(&name.as_path()) || Kind::of(name) != Kind::Other;
+    files::entries(folder).map_or(true, |names| names.iter().any(mark))
+}
+
+/// Whether a file in a zoo holds weights, rather than the external data of another file.
+fn is_weights(name: &Path, names: &[PathBuf]) -> bool {
+    match Kind::of(name) {
+        Kind::Onnx => true,
+        Kind::Other => false,
+        _ => !names.contains(&name.with_extension("onnx")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
