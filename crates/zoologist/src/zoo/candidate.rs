@@ -1,12 +1,13 @@
 //! From a path to a model: find the weights, read the settings beside them, hash, compare with the pins.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
 use super::files::Root;
 use super::hub_cache;
-use super::pins::{Digests, Pin};
+use super::pins::{self, Digests, Pin};
 use super::preparation::{Fields, Preparation};
 use super::settings::{Settings, json};
 use super::weights::{self, Kind};
@@ -72,29 +73,28 @@ impl Candidate {
             Source::Hub(hub) => hub_cache::snapshot(hub_cache::folder(|name| std::env::var_os(name)).as_deref(), hub)?,
         };
         let found = if path.is_dir() { in_folder(&path)? } else { bare(&path)? };
-        self.finish(found)
+        let external = weights::external(&found.root, &found.weights)?;
+        let digests = Digests::of(&found.root, &found.weights, &external)?;
+        let sums = pins::sums(&found.root)?;
+        let pinned = self.pinned(&found, &digests, &sums).map_err(|problem| problem.at(&path))?;
+        let Found { root, weights, settings: Settings { preparation, features, .. } } = found;
+        let Preparation { preprocessing, notes } = preparation;
+        let (name, folder, digest) = (self.name(), root.folder().to_path_buf(), digests.whole());
+        Ok(Model { name, folder, weights, external, preprocessing, features, digest, pinned, notes })
     }
 
-    fn finish(&self, found: Found) -> Result<Model, Error> {
-        let Found { root, weights, settings: Settings { preparation, features, sha256 } } = found;
-        let external = weights::external(&root, &weights)?;
-        let digests = Digests::of(&root, &weights, &external)?;
-        let file = root.folder().join(&weights);
-        let pins = [
-            sha256.map(|expected| Pin {
-                expected,
-                renew: format!("run `zoologist zoo add {} --preprocess … --force` to pin it anew", show(&file)),
-            }),
-            self.sha256.clone().map(|expected| Pin { expected, renew: "correct sha256 in zoo.toml".into() }),
-        ];
-        let mut pinned = digests.check_sums(&root)?;
-        for pin in pins.into_iter().flatten() {
-            digests.check_whole(&root, pin)?;
+    /// Compares the files with every pin; tells whether there is one.
+    fn pinned(&self, found: &Found, digests: &Digests, sums: &BTreeMap<PathBuf, String>) -> Result<bool, Problem> {
+        let file = found.root.folder().join(&found.weights);
+        let anew = format!("run `zoologist zoo add {} --preprocess … --force` to pin it anew", show(&file));
+        let in_sidecar = found.settings.sha256.clone().map(|expected| Pin { expected, renew: anew });
+        let in_list = self.sha256.clone().map(|expected| Pin { expected, renew: "correct sha256 in zoo.toml".into() });
+        let mut pinned = digests.check_sums(&found.root, sums)?;
+        for pin in in_sidecar.into_iter().chain(in_list) {
+            digests.check_whole(pin)?;
             pinned = true;
         }
-        let (Preparation { preprocessing, notes }, digest) = (preparation, digests.whole());
-        let (name, folder) = (self.name(), root.folder().to_path_buf());
-        Ok(Model { name, folder, weights, external, preprocessing, features, digest, pinned, notes })
+        Ok(pinned)
     }
 }
 

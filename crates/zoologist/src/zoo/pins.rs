@@ -53,33 +53,29 @@ impl Digests {
     }
 
     /// Compares the model with a pin of the whole.
-    pub fn check_whole(&self, root: &Root, pin: Pin) -> Result<(), Error> {
+    pub fn check_whole(&self, pin: Pin) -> Result<(), Problem> {
         let more = if self.external.is_empty() { "" } else { " with its external data, as sha256sum lists them," };
-        self.compare(root, format!("{}{more}", show(&self.weights.0)), self.whole(), pin)
+        compare(format!("{}{more}", show(&self.weights.0)), self.whole(), pin)
     }
 
-    /// Compares the files with the folder's `SHA256SUMS`; tells whether all of them stand there.
-    pub fn check_sums(&self, root: &Root) -> Result<bool, Error> {
-        let sums = sums(root)?;
+    /// Compares the files with the digests of a `SHA256SUMS`; tells whether all of them stand there.
+    pub fn check_sums(&self, root: &Root, sums: &BTreeMap<PathBuf, String>) -> Result<bool, Problem> {
         for (path, found) in self.iter() {
             let Some(expected) = sums.get(path).cloned() else { continue };
             let renew = format!("run `zoologist zoo add {} --force` to pin it anew", show(root.folder()));
-            self.compare(root, show(path), found.clone(), Pin { expected, renew })?;
+            compare(show(path), found.clone(), Pin { expected, renew })?;
         }
         Ok(self.iter().all(|(path, _)| sums.contains_key(path)))
     }
+}
 
-    fn compare(&self, root: &Root, what: String, found: String, pin: Pin) -> Result<(), Error> {
-        let Pin { expected, renew } = pin;
-        if expected == found {
-            return Ok(());
-        }
-        Err(Problem::Differs { what, expected, found, renew }.at(root.folder()))
-    }
+fn compare(what: String, found: String, pin: Pin) -> Result<(), Problem> {
+    let Pin { expected, renew } = pin;
+    if expected == found { Ok(()) } else { Err(Problem::Differs { what, expected, found, renew }) }
 }
 
 /// The digests in a folder's `SHA256SUMS`; none if there is no such file.
-fn sums(root: &Root) -> Result<BTreeMap<PathBuf, String>, Error> {
+pub(super) fn sums(root: &Root) -> Result<BTreeMap<PathBuf, String>, Error> {
     let text = root.text(Path::new(SUMS))?.unwrap_or_default();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
