@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
+use zoologist::zoo::PRESETS;
 
 /// Which pre-trained model should I use for my data? Answered without fine-tuning, with the evidence shown.
 #[derive(Parser)]
@@ -173,6 +175,11 @@ pub struct Inspect {
     pub runtime: RuntimeName,
 }
 
+/// The presets by name, with what they do, for the help text.
+fn presets() -> PossibleValuesParser {
+    PRESETS.iter().map(|preset| PossibleValue::new(preset.name).help(preset.description)).into()
+}
+
 /// Commands on a zoo.
 #[derive(Subcommand)]
 pub enum Zoo {
@@ -185,14 +192,14 @@ pub enum Zoo {
     Add {
         /// An .onnx file, or a model folder
         model: PathBuf,
-        /// How the model wants its pictures prepared (for an .onnx file); `help` lists the ways
-        #[arg(long, value_name = "PRESET")]
+        /// How the model wants its pictures prepared (for an .onnx file)
+        #[arg(long, value_name = "PRESET", value_parser = presets())]
         preprocess: Option<String>,
         /// Pixels along the edge of the model's input, if not the preset's
-        #[arg(long, value_name = "PIXELS")]
+        #[arg(long, value_name = "PIXELS", requires = "preprocess")]
         size: Option<u32>,
         /// The value of the graph that holds the features, if it is not to be found
-        #[arg(long, value_name = "VALUE")]
+        #[arg(long, value_name = "VALUE", requires = "preprocess")]
         features: Option<String>,
         /// Replace what an earlier call wrote
         #[arg(long)]

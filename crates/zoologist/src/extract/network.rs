@@ -26,7 +26,8 @@ pub fn load(
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Network>), ModelError> {
-    let mut bytes = ModelBytes::read(&plan.folder, &plan.weights)?;
+    let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
+    let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
     if let Some(seed) = permuted {
         bytes.permute_weights(seed)?;
     }

@@ -56,6 +56,8 @@ pub struct NetworkPlan {
     /// The ONNX file, relative to the folder.
     #[serde(with = "path_text")]
     pub weights: PathBuf,
+    /// Files that may hold external data, relative to the folder; no other is opened.
+    pub external: Vec<PortablePath>,
     /// What is done to a picture first.
     pub preprocessing: Preprocessing,
     /// The value of the graph that holds the features, where it is given.
@@ -63,6 +65,15 @@ pub struct NetworkPlan {
     /// SHA-256 of the weights.
     pub digest: String,
 }
+
+/// A path that survives JSON whatever its bytes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PortablePath(
+    /// The path.
+    #[serde(with = "path_text")]
+    pub PathBuf,
+);
 
 /// Which runtime runs networks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,6 +102,7 @@ impl From<&Model> for NetworkPlan {
         Self {
             folder: model.folder.clone(),
             weights: model.weights.clone(),
+            external: model.external.iter().cloned().map(PortablePath).collect(),
             preprocessing: model.preprocessing.clone(),
             features: model.features.clone(),
             digest: model.digest.clone(),

@@ -8,7 +8,7 @@ use crate::base::{Fail, Fault, Targets, Task, path_text};
 use crate::data::{self, Split};
 use crate::extract::launch::{self, LaunchError, Machinery};
 use crate::extract::{Description, Extractor, NetworkPlan};
-use crate::zoo::{self, preprocessing::Preprocessing};
+use crate::zoo::{self, Looks, preprocessing::Preprocessing};
 
 /// Why a path can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -119,9 +119,11 @@ pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> 
     let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "npy" | "npz" | "safetensors" if path.is_file() => array(path)?,
         "txt" | "csv" if path.is_file() => labels(path)?,
-        _ if zoo::looks_like_model(path) => model(path, machinery)?,
-        _ if zoo::looks_like_zoo(path) => models(path)?,
-        _ => dataset(path)?,
+        _ => match zoo::looks(path) {
+            Some(Looks::Model) => model(path, machinery)?,
+            Some(Looks::Zoo) => models(path)?,
+            None => dataset(path)?,
+        },
     };
     Ok(Inspection { schema: 1, path: path.to_owned(), found })
 }

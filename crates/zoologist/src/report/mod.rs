@@ -10,6 +10,7 @@ pub mod html;
 pub mod json;
 pub mod table;
 pub mod text;
+pub mod zoo;
 
 mod chart;
 mod rows;

@@ -131,6 +131,25 @@ pub struct Verified {
     pub outcome: Verdict,
 }
 
+/// What a path holds, by the look of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// One model: a folder with a model's files, or a file of weights.
+    Model,
+    /// Several: a `zoo.toml`, or a folder of models.
+    Zoo,
+}
+
+/// Whether a path looks like a model or a zoo, without reading any model.
+pub fn looks(path: &Path) -> Option<Looks> {
+    let candidates = candidates(path).ok()?;
+    match &candidates[..] {
+        [only] if only.path() == path => (path.is_dir() || Kind::of(path) != Kind::Other).then_some(Looks::Model),
+        [] => None,
+        _ => Some(Looks::Zoo),
+    }
+}
+
 /// Reads the zoo at a path: a folder of model folders and bare `.onnx` files, a `zoo.toml` or the folder that holds one,
 /// or one model. Hidden entries are ignored. It is an error only if there is neither a model nor anything to refuse.
 pub fn open(path: &Path) -> Result<Zoo, Error> {

@@ -31,7 +31,7 @@ pub enum ModelError {
     #[error("not a whole ONNX model: the file is damaged, cut off or of another format. Export or download it again")]
     Damaged,
     /// External data outside the folder, or not pinned with the model.
-    #[error("the weights name an external file `{}` that does not lie beside the model: refused", escape(.0))]
+    #[error("the weights name an external file `{}` that is not one of the model's own: refused. Put it beside the weights", escape(.0))]
     Escapes(String),
     /// A shape or type that a picture can't be fed to.
     #[error("{0}")]
@@ -65,17 +65,18 @@ pub struct ModelBytes {
 }
 
 impl ModelBytes {
-    /// Reads a model and the external data that it names, all from beneath `folder`.
-    pub fn read(folder: &Path, weights: &Path) -> Result<Self, ModelError> {
+    /// Reads a model and the external data that it names, all from beneath `folder`. External data may come from the
+    /// files of `allowed` only, whose digests were checked with the model's.
+    pub fn read(folder: &Path, weights: &Path, allowed: &[PathBuf]) -> Result<Self, ModelError> {
         let model = read_file(&folder.join(weights))?;
-        let home = folder.join(weights).parent().map_or_else(|| folder.to_owned(), Path::to_owned);
+        let home = weights.parent().unwrap_or_else(|| Path::new(""));
         let mut external = BTreeMap::new();
         for tensor in wire::tensors(&model)? {
-            if let wire::Place::Outside { file, .. } = tensor.place {
-                if !external.contains_key(&file) {
-                    let bytes = read_file(&beneath(&home, &file)?)?;
-                    external.insert(file, bytes);
-                }
+            let wire::Place::Outside { file, .. } = tensor.place else { continue };
+            if !external.contains_key(&file) {
+                let path = plain(home, &file).filter(|path| allowed.contains(path));
+                let path = path.ok_or_else(|| ModelError::Escapes(file.clone()))?;
+                external.insert(file, read_file(&folder.join(path))?);
             }
         }
         Ok(Self { model, external })
@@ -122,16 +123,17 @@ fn permute(bytes: &mut [u8], width: usize, mut stream: crate::base::Stream) {
     }
 }
 
-/// The path of an external file, which must lie beneath the model's folder even when links are followed.
-fn beneath(home: &Path, file: &str) -> Result<PathBuf, ModelError> {
-    let escapes = || ModelError::Escapes(file.to_owned());
-    let plain = Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    let path = home.join(file);
-    let real = |path: &Path| path.canonicalize().map_err(|source| ModelError::Read { path: path.to_owned(), source });
-    if !plain || !real(&path)?.starts_with(real(home)?) {
-        return Err(escapes());
+/// The path of an external file beneath the model's folder; `None` if it climbs or starts at the root.
+fn plain(home: &Path, file: &str) -> Option<PathBuf> {
+    let mut path = home.to_owned();
+    for part in Path::new(file).components() {
+        match part {
+            Component::Normal(name) => path.push(name),
+            Component::CurDir => {}
+            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
+        }
     }
-    Ok(path)
+    Some(path)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
