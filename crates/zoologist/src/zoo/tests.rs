@@ -156,8 +156,8 @@ fn nothing_that_looks_like_a_model_is_an_error() {
         "DIR: no model found here. Run `zoologist zoo add FILE.onnx --preprocess imagenet` for a bare ONNX file, or make \
          a model folder with tools/export.py."
     );
-    let refused = &open(&zoo.path().join("absent")).unwrap().refused[0];
-    assert_eq!(refused.reason, "there is no such file or folder. Check the spelling of the path");
+    let problem = open(&zoo.path().join("absent")).unwrap_err().problem.to_string();
+    assert_eq!(problem, "there is no such file or folder. Check the spelling of the path");
 }
 
 #[test]
