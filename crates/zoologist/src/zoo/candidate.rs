@@ -128,7 +128,7 @@ fn bare(file: &Path) -> Result<Found, Error> {
 fn beside_weights(root: &Root, weights: &Path) -> Result<Option<Settings>, Error> {
     let path = sidecar::beside(weights);
     let read = |text: String| sidecar::read(&text).map_err(|problem| problem.at(&root.folder().join(&path)));
-    root.text(&path)?.map(|text| read(text)).transpose()
+    root.text(&path)?.map(read).transpose()
 }
 
 fn in_folder(folder: &Path) -> Result<Found, Error> {

@@ -79,7 +79,7 @@ pub enum Problem {
     /// A pickle.
     #[error(
         "{}is a pickle, which is never loaded, because loading a pickle can run code. Export the model to ONNX with \
-         tools/export.py (it reads safetensors: convert the file first, on a machine you can afford to lose)",
+         tools/export.py; it reads safetensors, so save the weights in that form first, where you trust them",
         named(file)
     )]
     Pickle {

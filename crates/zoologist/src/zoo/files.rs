@@ -154,7 +154,7 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<PathBuf, Err
 }
 
 fn hexadecimal(hasher: Sha256) -> String {
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", hasher.finalize())
 }
 
 /// Opens a regular file. It is looked at first, because opening a pipe would wait for ever.

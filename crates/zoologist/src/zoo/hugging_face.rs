@@ -4,7 +4,8 @@
 //! their keys in a way of their own ([`Manner`]). Source: the slow image processors of transformers 4.57 (the code
 //! that wrote most files; its defaults), and 5.23, where all classes honour all keys. Both floor the crop's offset.
 //!
-//! Keys of our own: `channel_order` ("RGB", "BGR"), `layout` ("NCHW", "NHWC"), `crop_rounding` ("down", "half_even").
+//! Keys of our own: `channel_order` (`"RGB"`, `"BGR"`), `layout` (`"NCHW"`, `"NHWC"`), `crop_rounding`
+//! (`"down"`, `"half_even"`).
 //! A file with a `channel_order` was written for zoologist: it is taken literally, whatever class it names.
 
 mod classes;
@@ -299,7 +300,7 @@ fn is_set(value: &Value) -> bool {
 fn in_words(value: &Value) -> String {
     match value {
         Value::Array(list) => {
-            format!("{:?}", list.iter().flat_map(Value::as_f64).map(|n| n as f32).collect::<Vec<_>>())
+            format!("{:?}", list.iter().filter_map(Value::as_f64).map(|n| n as f32).collect::<Vec<_>>())
         }
         other => other.to_string(),
     }

@@ -251,7 +251,8 @@ fn refuse_doubles(attempts: &mut [Attempt]) {
 
 /// What may be a model at a path.
 fn candidates(path: &Path) -> Result<Vec<Candidate>, Error> {
-    if !path.is_dir() {
+    let found = std::fs::metadata(path).map_err(Error::reading(path))?;
+    if !found.is_dir() {
         let listed = files::extension(path) == "toml";
         return if listed { zoo_file::read(path) } else { Ok(vec![Candidate::at(path)]) };
     }

@@ -44,7 +44,9 @@ impl Digests {
 
     /// What `sha256sum` prints for the files.
     pub fn lines(&self) -> String {
-        self.iter().map(|(path, digest)| format!("{digest}  {}\n", path.to_string_lossy())).collect()
+        let lines: Vec<String> =
+            self.iter().map(|(path, digest)| format!("{digest}  {}\n", path.to_string_lossy())).collect();
+        lines.concat()
     }
 
     /// The digest of the model: that of the weights, or of all lines if there is external data.

@@ -76,7 +76,7 @@ fn one_model_is_a_zoo_of_one() {
 fn what_cannot_be_used_is_refused_with_the_remedy_and_the_rest_stays() {
     let several = "which file holds the model: a.onnx, b.onnx? Name one of them model.onnx";
     let pickle = "is a pickle, which is never loaded, because loading a pickle can run code. Export the model to ONNX \
-        with tools/export.py (it reads safetensors: convert the file first, on a machine you can afford to lose)";
+        with tools/export.py; it reads safetensors, so save the weights in that form first, where you trust them";
     let presets = "imagenet|imagenet-bicubic|half|clip|unit|bytes|none";
     let zoo = folder(&[
         ("good/model.onnx", "weights"),
@@ -156,8 +156,8 @@ fn nothing_that_looks_like_a_model_is_an_error() {
         "DIR: no model found here. Run `zoologist zoo add FILE.onnx --preprocess imagenet` for a bare ONNX file, or make \
          a model folder with tools/export.py."
     );
-    let refused = &open(&zoo.path().join("absent")).unwrap().refused[0];
-    assert_eq!(refused.reason, "there is no such file or folder. Check the spelling of the path");
+    let problem = open(&zoo.path().join("absent")).unwrap_err().problem.to_string();
+    assert_eq!(problem, "there is no such file or folder. Check the spelling of the path");
 }
 
 #[test]

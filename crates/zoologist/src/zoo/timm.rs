@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn the_old_flat_file_is_read_and_every_assumption_is_said() {
         let found = prepared(&json!({"architecture": "resnet50", "input_size": [3, 224, 224]})).unwrap();
-        assert_eq!(found.preprocessing.mean, IMAGENET_MEAN);
-        assert_eq!(found.preprocessing.filter, Filter::Bicubic);
+        let Preprocessing { mean, std, filter, .. } = found.preprocessing;
+        assert_eq!((mean, std, filter), (IMAGENET_MEAN, IMAGENET_STD, Filter::Bicubic));
         assert_eq!(
             found.notes,
             [

@@ -64,13 +64,12 @@ const VIT_MODELS: &[&str] =
     &["vit", "vit_mae", "vit_msn", "swin", "swinv2", "ijepa", "dinat", "nat", "swiftformer", "mgp-str"];
 const CONVNEXT_MODELS: &[&str] = &["convnext", "convnextv2", "resnet", "regnet", "van", "cvt"];
 
-static CLASSES: [Class; 18] = {
+static CLASSES: [Class; 17] = {
     use Manner::{ConvNext, EfficientNet, FlipsChannels, Levit, Plain, PoolFormer};
     use Resized::{Shorter, Square};
     use Statistics::{Clip, Half, Imagenet};
     [
         class("ViT", VIT_MODELS, Square(224), None, BILINEAR, Half, Plain),
-        class("Swin", &[], Square(224), None, BILINEAR, Half, Plain),
         class("DeiT", &["deit"], Square(256), Some(224), BICUBIC, Half, Plain),
         class("Beit", &["beit", "data2vec-vision"], Square(256), Some(224), BICUBIC, Half, Plain),
         class("CLIP", &["clip", "clip_vision_model"], Shorter(224), Some(224), BICUBIC, Clip, Plain),

@@ -10,13 +10,13 @@ fn exactly(edge: u32) -> Resize {
     Resize::Exact(square(edge))
 }
 
-fn cropped(edge: u32) -> Option<Crop> {
-    Some(Crop { size: square(edge), rounding: CropRounding::Down })
+fn cropped(edge: u32) -> Crop {
+    Crop { size: square(edge), rounding: CropRounding::Down }
 }
 
 /// All keys but the geometry.
 fn complete(geometry: &Value) -> Value {
-    let mut settings = json!({"do_resize": true, "resample": 3, "do_rescale": true, "rescale_factor": 0.00392156862745098,
+    let mut settings = json!({"do_resize": true, "resample": 3, "do_rescale": true, "rescale_factor": 0.003_921_568_627_450_98,
         "do_normalize": true, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]});
     settings.as_object_mut().unwrap().extend(geometry.as_object().unwrap().clone());
     settings
@@ -26,7 +26,11 @@ fn complete(geometry: &Value) -> Value {
 fn size_crop_size_and_class_decide_the_geometry() {
     let shorter = Resize::ShortestEdge;
     let cases = [
-        (json!({"size": {"shortest_edge": 256}, "do_center_crop": true, "crop_size": 224}), shorter(256), cropped(224)),
+        (
+            json!({"size": {"shortest_edge": 256}, "do_center_crop": true, "crop_size": 224}),
+            shorter(256),
+            Some(cropped(224)),
+        ),
         (json!({"size": {"height": 160, "width": 160}, "do_center_crop": false, "crop_size": 9}), exactly(160), None),
         (json!({"size": [96, 96]}), exactly(96), None),
         (json!({"size": 224, "image_processor_type": "ViTImageProcessor"}), exactly(224), None),
@@ -34,9 +38,9 @@ fn size_crop_size_and_class_decide_the_geometry() {
         (
             json!({"size": 256, "image_processor_type": "DeiTImageProcessorFast", "crop_size": 240}),
             exactly(256),
-            cropped(240),
+            Some(cropped(240)),
         ),
-        (json!({"size": 224, "image_processor_type": "CLIPImageProcessor"}), shorter(224), cropped(224)),
+        (json!({"size": 224, "image_processor_type": "CLIPImageProcessor"}), shorter(224), Some(cropped(224))),
         (
             json!({"size": 224, "do_center_crop": false, "feature_extractor_type": "BeitFeatureExtractor"}),
             exactly(224),
@@ -46,24 +50,24 @@ fn size_crop_size_and_class_decide_the_geometry() {
             json!({"size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224},
             "image_processor_type": "BitImageProcessor"}),
             shorter(256),
-            cropped(224),
+            Some(cropped(224)),
         ),
         (
             json!({"size": 224, "crop_pct": 0.875, "image_processor_type": "ConvNextImageProcessor"}),
             shorter(256),
-            cropped(224),
+            Some(cropped(224)),
         ),
         (
             json!({"size": 224, "crop_pct": 0.95, "image_processor_type": "ConvNextFeatureExtractor"}),
             shorter(235),
-            cropped(224),
+            Some(cropped(224)),
         ),
         (json!({"size": {"shortest_edge": 384}, "image_processor_type": "ConvNextImageProcessor"}), exactly(384), None),
-        (json!({"size": 224, "image_processor_type": "LevitImageProcessor"}), shorter(256), cropped(224)),
+        (json!({"size": 224, "image_processor_type": "LevitImageProcessor"}), shorter(256), Some(cropped(224))),
         (
             json!({"size": 224, "crop_pct": 0.9, "image_processor_type": "PoolFormerImageProcessor"}),
             shorter(248),
-            cropped(224),
+            Some(cropped(224)),
         ),
         (
             json!({"size": {"height": 512, "width": 512}, "image_processor_type": "SiglipImageProcessor"}),
@@ -89,21 +93,21 @@ fn the_class_supplies_what_is_missing() {
     let shorter = Resize::ShortestEdge;
     let cases = [
         ("ViT", exactly(224), None, Filter::Bilinear, HALF, HALF),
-        ("DeiT", exactly(256), cropped(224), Filter::Bicubic, HALF, HALF),
-        ("Beit", exactly(256), cropped(224), Filter::Bicubic, HALF, HALF),
-        ("CLIP", shorter(224), cropped(224), Filter::Bicubic, CLIP_MEAN, CLIP_STD),
-        ("Bit", shorter(224), cropped(224), Filter::Bicubic, CLIP_MEAN, CLIP_STD),
+        ("DeiT", exactly(256), Some(cropped(224)), Filter::Bicubic, HALF, HALF),
+        ("Beit", exactly(256), Some(cropped(224)), Filter::Bicubic, HALF, HALF),
+        ("CLIP", shorter(224), Some(cropped(224)), Filter::Bicubic, CLIP_MEAN, CLIP_STD),
+        ("Bit", shorter(224), Some(cropped(224)), Filter::Bicubic, CLIP_MEAN, CLIP_STD),
         ("Siglip", exactly(224), None, Filter::Bicubic, HALF, HALF),
         ("Blip", exactly(384), None, Filter::Bicubic, CLIP_MEAN, CLIP_STD),
         ("Pvt", exactly(224), None, Filter::Bilinear, IMAGENET_MEAN, IMAGENET_STD),
         ("DINOv3ViT", exactly(224), None, Filter::Bilinear, IMAGENET_MEAN, IMAGENET_STD),
-        ("MobileNetV1", shorter(256), cropped(224), Filter::Bilinear, HALF, HALF),
-        ("MobileNetV2", shorter(256), cropped(224), Filter::Bilinear, HALF, HALF),
-        ("MobileViT", shorter(224), cropped(256), Filter::Bilinear, [0.0; 3], [1.0; 3]),
+        ("MobileNetV1", shorter(256), Some(cropped(224)), Filter::Bilinear, HALF, HALF),
+        ("MobileNetV2", shorter(256), Some(cropped(224)), Filter::Bilinear, HALF, HALF),
+        ("MobileViT", shorter(224), Some(cropped(256)), Filter::Bilinear, [0.0; 3], [1.0; 3]),
         ("EfficientNet", exactly(346), None, Filter::Nearest, HALF, [0.25; 3]),
         ("ConvNext", exactly(384), None, Filter::Bilinear, HALF, HALF),
-        ("Levit", shorter(256), cropped(224), Filter::Bicubic, IMAGENET_MEAN, IMAGENET_STD),
-        ("PoolFormer", shorter(248), cropped(224), Filter::Bicubic, IMAGENET_MEAN, IMAGENET_STD),
+        ("Levit", shorter(256), Some(cropped(224)), Filter::Bicubic, IMAGENET_MEAN, IMAGENET_STD),
+        ("PoolFormer", shorter(248), Some(cropped(224)), Filter::Bicubic, IMAGENET_MEAN, IMAGENET_STD),
     ];
     for (stem, resize, crop, filter, mean, std) in cases {
         let found = prepared(&json!({"image_processor_type": format!("{stem}ImageProcessor")}), None).unwrap();
@@ -143,7 +147,7 @@ fn values_are_scaled_shifted_and_normalised_as_the_flags_say() {
 #[test]
 fn efficientnet_divides_twice_and_shifts_if_told_to() {
     let settings = json!({"image_processor_type": "EfficientNetImageProcessor", "size": {"height": 600, "width": 600},
-        "resample": 0, "rescale_factor": 0.00784313725490196, "rescale_offset": true, "do_normalize": false,
+        "resample": 0, "rescale_factor": 0.007_843_137_254_901_96, "rescale_offset": true, "do_normalize": false,
         "include_top": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.25, 0.125]});
     let found = prepared(&settings, None).unwrap().preprocessing;
     assert_eq!((found.scale, found.offset), (1.0 / 127.5, -1.0));
