@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def rank(data):
     command = [ROOT / "target/release/zoologist", "rank", data, "--zoo", ROOT / "demo/zoo", "--truth", "probe", "--json", "--quiet"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def number(value):

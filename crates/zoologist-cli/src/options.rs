@@ -21,6 +21,7 @@ pub struct Options {
 
 /// What every command understands.
 #[derive(Args, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
 pub struct Global {
     /// Print one JSON document on standard output, and nothing else there
     #[arg(long, global = true)]

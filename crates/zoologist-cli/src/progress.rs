@@ -47,7 +47,7 @@ impl Progress for Bars {
             self.with(|bar| {
                 bar.suspend(|| {
                     let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{sentence}\n").as_bytes());
-                })
+                });
             });
         }
     }

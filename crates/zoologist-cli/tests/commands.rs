@@ -95,7 +95,7 @@ fn a_bare_onnx_file_is_refused_until_it_is_added_and_a_changed_one_afterwards() 
 
     assert_eq!(fixture.run(&["zoo", "add", "bare/mine.onnx", "--preprocess", "half", "--size", "32"]).code, 0);
     assert!(fixture.path("bare/mine.toml").exists());
-    assert_eq!(fixture.run(&rank).json(0)["models"][0]["dim"].is_null(), false);
+    assert!(!fixture.run(&rank).json(0)["models"][0]["dim"].is_null());
     assert_eq!(fixture.run(&["zoo", "verify", "bare"]).code, 0);
     assert!(fixture.run(&["zoo", "list", "bare"]).out.contains("mine"));
 

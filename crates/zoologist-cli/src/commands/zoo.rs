@@ -17,11 +17,16 @@ pub fn run(global: &Global, options: &Zoo) -> Result<Outcome> {
         Zoo::Verify { zoo } => verify(global, zoo),
         Zoo::Add { model, preprocess, size, features, force } => {
             let written = match preprocess.as_deref().and_then(Preset::named) {
-                Some(preset) => {
-                    zoo::add_file(model, &Addition { preset, edge: *size, features: features.as_deref(), force: *force })?
-                }
+                Some(preset) => zoo::add_file(
+                    model,
+                    &Addition { preset, edge: *size, features: features.as_deref(), force: *force },
+                )?,
                 None if model.is_dir() => zoo::pin(model, *force)?,
-                None => return Err(Failure::usage("an .onnx file needs --preprocess: how does it want its pictures prepared?")),
+                None => {
+                    return Err(Failure::usage(
+                        "an .onnx file needs --preprocess: how does it want its pictures prepared?",
+                    ));
+                }
             };
             print(&format!("{}\n", show(&written)))?;
             Ok(Outcome::Complete)
@@ -37,7 +42,11 @@ fn list(global: &Global, path: &Path) -> Result<Outcome> {
 
 fn verify(global: &Global, path: &Path) -> Result<Outcome> {
     let found = zoo::verify(path)?;
-    print(&if global.json { report::json::to_string(&report::zoo::verified(&found)) } else { report::zoo::verification(&found) })?;
+    print(&if global.json {
+        report::json::to_string(&report::zoo::verified(&found))
+    } else {
+        report::zoo::verification(&found)
+    })?;
     let bad = found.iter().any(|model| matches!(model.outcome, Verdict::Differs { .. } | Verdict::Refused(_)));
     Ok(outcome(global, bad))
 }

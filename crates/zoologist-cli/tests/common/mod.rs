@@ -1,5 +1,6 @@
 //! A fixture: a folder with a data set, a zoo and a cache of its own, and the program run in it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ impl Fixture {
                 let picture = RgbImage::from_fn(40, 36, |_, _| {
                     Rgb(colour.map(|value| {
                         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                        let noise = (state >> 24) as i32 - 128;
+                        let noise = (state >> 24).cast_signed() - 128;
                         (i32::from(value) + noise * 3 / 4).clamp(0, 255) as u8
                     }))
                 });

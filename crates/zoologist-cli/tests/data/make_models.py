@@ -67,5 +67,5 @@ network("not_finite", 3)
 model = onnx.load(HERE / "not_finite.onnx")
 for tensor in model.graph.initializer:
     if tensor.name == "bias":
-        tensor.CopyFrom(numpy_helper.from_array(np.full(CHANNELS, np.nan, np.float32), "bias"))
+        tensor.CopyFrom(numpy_helper.from_array(np.full(CHANNELS, np.inf, np.float32), "bias"))
 onnx.save(model, HERE / "not_finite.onnx")

@@ -5,6 +5,7 @@
 //! `%XX`, so any path comes back exactly.
 
 use std::ffi::OsString;
+use std::fmt::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,8 @@ pub fn encode(path: &Path) -> String {
     for chunk in path.as_os_str().as_bytes().utf8_chunks() {
         text.push_str(&chunk.valid().replace('%', "%25"));
         for byte in chunk.invalid() {
-            text.push_str(&format!("%{byte:02X}"));
+            // Writing to a String can't fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

@@ -41,7 +41,11 @@ pub fn listed(zoo: &Zoo) -> Value {
 
 /// What the check of the pins found, one model a line.
 pub fn verification(found: &[Verified]) -> String {
-    found.iter().map(|model| format!("{}: {}\n", escape(&model.name), words(&model.outcome))).collect()
+    let mut text = String::new();
+    for model in found {
+        let _ = writeln!(text, "{}: {}", escape(&model.name), words(&model.outcome));
+    }
+    text
 }
 
 /// The same for machines.

@@ -39,12 +39,11 @@ fn array<T: npyz::Deserialize>(name: &str) -> std::io::Result<(Vec<u64>, Vec<T>)
 
 fn load(name: &str, task: &str) -> (Features, Targets) {
     let file = format!("{name}.features.npy");
-    let features = match array::<f32>(&file) {
-        Ok((shape, values)) => Features::new(shape[1] as usize, Values::F32(values)),
-        Err(_) => {
-            let (shape, values) = array::<f64>(&file).unwrap();
-            Features::new(shape[1] as usize, Values::F64(values))
-        }
+    let features = if let Ok((shape, values)) = array::<f32>(&file) {
+        Features::new(shape[1] as usize, Values::F32(values))
+    } else {
+        let (shape, values) = array::<f64>(&file).unwrap();
+        Features::new(shape[1] as usize, Values::F64(values))
     };
     let file = format!("{name}.labels.npy");
     let names = |shape: &[u64]| (0..shape.get(1).copied().unwrap_or(1)).map(|place| place.to_string()).collect();

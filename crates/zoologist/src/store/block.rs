@@ -93,6 +93,7 @@ fn key_digits(key: &Key) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
     use super::{Block, Key, RowFailure};
 

@@ -106,11 +106,11 @@ impl Store {
             .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("zoologist")))
             .or_else(|| variable("HOME").map(|folder| folder.join(".cache/zoologist")))
             .ok_or(Error::NoFolder)?;
-        Ok(Self::at(root))
+        Ok(Self::at(&root))
     }
 
     /// A store in this folder, which is made when first written.
-    pub fn at(root: PathBuf) -> Self {
+    pub fn at(root: &Path) -> Self {
         Self { root: root.join("v1") }
     }
 

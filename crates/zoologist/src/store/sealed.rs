@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn blocks_are_sealed_in_order_and_a_damaged_file_counts_as_absent() {
         let folder = tempfile::tempdir().unwrap();
-        let job = Store::at(folder.path().to_owned()).job(&Key::of(&[("model", "a")])).unwrap();
+        let job = Store::at(folder.path()).job(&Key::of(&[("model", "a")])).unwrap();
         let failure = RowFailure { row: 2, reason: "cut off".to_owned() };
         job.write_block(&Block { first: 2, dim: 1, values: vec![0.0], failures: vec![failure.clone()] }).unwrap();
         assert!(job.seal(&[0..2, 2..3], BTreeMap::new()).is_err());

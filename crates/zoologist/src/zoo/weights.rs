@@ -74,21 +74,26 @@ fn without_onnx(names: &[PathBuf], folder: &Path, library: &'static str) -> Prob
     }
 }
 
-/// The files beside the weights that may hold their external data, relative to the root: those whose name begins with
-/// the weights' whole name (`model.onnx_data`, `model.onnx.data`, `model.onnx_data_1`), and `model.data`,
-/// `model.weights` and `model.bin` beside `model.onnx`. That is what PyTorch, Optimum and onnxruntime write; data under
-/// any other name is not part of the model, so the worker must not read it.
+/// The files beside the weights that may hold their external data, relative to the root. In a folder of the weights'
+/// own (`onnx/`) that is every file that is neither another network nor text. Elsewhere it is those whose name begins
+/// with the weights' whole name (`model.onnx_data`, `model.onnx.data`), and `model.data`, `model.weights` and
+/// `model.bin` beside `model.onnx`. Nothing else is part of the model, so the worker must not read it.
 pub(super) fn external(root: &Root, weights: &Path) -> Result<Vec<PathBuf>, Error> {
     let folder = weights.parent().unwrap_or(Path::new(""));
     let name = weights.file_name().unwrap_or_default().to_string_lossy();
     let belongs = |other: &PathBuf| {
         let continued = other.to_string_lossy().strip_prefix(&*name).is_some_and(|rest| rest.starts_with(['.', '_']));
         let same_stem = other.file_stem() == weights.file_stem();
-        Kind::of(other) != Kind::Onnx && (continued || same_stem && is_data(other))
+        let own_folder = folder != Path::new("") && !is_text(other);
+        Kind::of(other) != Kind::Onnx && (own_folder || continued || same_stem && is_data(other))
     };
     let names = root.names(folder)?;
     let paths = names.iter().filter(|name| belongs(name)).map(|name| folder.join(name));
     paths.map(|path| root.find(&path).map(|_| path)).collect()
+}
+
+fn is_text(path: &Path) -> bool {
+    ["json", "toml", "txt", "md"].contains(&extension(path).as_str())
 }
 
 fn is_data(path: &Path) -> bool {

@@ -34,7 +34,7 @@ const AFTER_PRODUCT: [&str; 15] = [
 
 /// A parsed graph.
 pub struct Graph {
-    graph: GraphProto,
+    proto: GraphProto,
     constants: HashSet<String>,
     /// The node that makes each value.
     makers: HashMap<String, usize>,
@@ -89,13 +89,13 @@ impl Graph {
             node.output.iter().map(move |name| (name.clone(), place)).collect::<Vec<_>>()
         };
         let makers = graph.node.iter().enumerate().flat_map(outputs).collect();
-        Ok(Self { graph, constants, makers })
+        Ok(Self { proto: graph, constants, makers })
     }
 
     /// The one input that takes a picture.
     pub fn picture_input(&self) -> Result<PictureInput, ModelError> {
         let inputs: Vec<&ValueInfoProto> =
-            self.graph.input.iter().filter(|input| !self.constants.contains(name_of(input))).collect();
+            self.proto.input.iter().filter(|input| !self.constants.contains(name_of(input))).collect();
         let [input] = inputs[..] else {
             let names: Vec<String> = inputs.iter().map(|input| escape(name_of(input))).collect();
             let names = names.join(", ");
@@ -138,7 +138,7 @@ impl Graph {
             return Ok(self.source("features", "output `features`".to_owned()));
         }
         let output = OUTPUTS.into_iter().find(|name| self.output_named(name));
-        let output = output.unwrap_or_else(|| name_of(&self.graph.output[0]));
+        let output = output.unwrap_or_else(|| name_of(&self.proto.output[0]));
         Ok(match self.product_before(output) {
             Some((node, input)) => {
                 let reason =
@@ -151,12 +151,12 @@ impl Graph {
 
     /// The nodes, for counting.
     pub fn nodes(&self) -> &[NodeProto] {
-        &self.graph.node
+        &self.proto.node
     }
 
     /// The dimensions of a weight.
     pub fn weight_dims(&self, name: &str) -> Option<&[i64]> {
-        self.graph.initializer.iter().find(|tensor| tensor.name.as_deref() == Some(name)).map(|tensor| &tensor.dims[..])
+        self.proto.initializer.iter().find(|tensor| tensor.name.as_deref() == Some(name)).map(|tensor| &tensor.dims[..])
     }
 
     fn source(&self, value: &str, reason: String) -> FeatureSource {
@@ -165,7 +165,7 @@ impl Graph {
 
     /// Whether the graph has an output of that name.
     pub fn output_named(&self, name: &str) -> bool {
-        self.graph.output.iter().any(|output| name_of(output) == name)
+        self.proto.output.iter().any(|output| name_of(output) == name)
     }
 
     /// The matrix product that makes an output through nothing but operators that a classifier puts after it, and its
@@ -173,8 +173,8 @@ impl Graph {
     fn product_before<'a>(&'a self, output: &'a str) -> Option<(&'a NodeProto, &'a str)> {
         let mut value = output;
         // A path in a graph without loops is no longer than the number of nodes.
-        for _ in 0..self.graph.node.len() {
-            let node = &self.graph.node[*self.makers.get(value)?];
+        for _ in 0..self.proto.node.len() {
+            let node = &self.proto.node[*self.makers.get(value)?];
             let data: Vec<&str> = node
                 .input
                 .iter()

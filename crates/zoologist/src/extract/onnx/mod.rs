@@ -8,6 +8,7 @@ mod graph;
 mod wire;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Component, Path, PathBuf};
 
 pub use cost::CostPlan;
@@ -73,10 +74,10 @@ impl ModelBytes {
         let mut external = BTreeMap::new();
         for tensor in wire::tensors(&model)? {
             let wire::Place::Outside { file, .. } = tensor.place else { continue };
-            if !external.contains_key(&file) {
-                let path = plain(home, &file).filter(|path| allowed.contains(path));
-                let path = path.ok_or_else(|| ModelError::Escapes(file.clone()))?;
-                external.insert(file, read_file(&folder.join(path))?);
+            if let Entry::Vacant(place) = external.entry(file) {
+                let path = plain(home, place.key()).filter(|path| allowed.contains(path));
+                let path = path.ok_or_else(|| ModelError::Escapes(place.key().clone()))?;
+                place.insert(read_file(&folder.join(path))?);
             }
         }
         Ok(Self { model, external })

@@ -115,8 +115,9 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
 
 fn is_library(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let known = (name.starts_with("libonnxruntime.so")
-        || name.starts_with("libonnxruntime.") && name.ends_with(".dylib"))
+    let mac = path.extension().is_some_and(|extension| extension == "dylib");
+    let known = name.starts_with("libonnxruntime.so")
+        || name.starts_with("libonnxruntime.") && mac
         || name == "onnxruntime.dll";
     let middle = version_in_name(path).and_then(|version| version.split('.').nth(1)?.parse::<u32>().ok());
     known && path.is_file() && middle.is_none_or(|middle| middle >= OLDEST)

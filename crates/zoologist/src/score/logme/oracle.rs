@@ -1,5 +1,6 @@
 //! The same score the plain way: eigenvectors of the uncentred Gram matrix, a fine grid, golden-section search.
 //! Slow and simple; the fast form is tested against it.
+#![allow(clippy::missing_panics_doc, reason = "tests only")]
 
 use faer::{Mat, Side};
 

@@ -130,6 +130,8 @@ fn profile_of(rows: f64, penalised: f64) -> f64 {
 /// that stays twice counts half, so both ends close in.
 fn root([mut left, mut right]: [(f64, f64); 2], f: impl Fn(f64) -> f64) -> f64 {
     let mut x = left.0;
+    // Whether the last step moved the left end, if there was one.
+    let mut moved_left = None;
     for _ in 0..MAX_STEPS {
         let before = x;
         x = right.0 - right.1 * (right.0 - left.0) / (right.1 - left.1);
@@ -138,11 +140,13 @@ fn root([mut left, mut right]: [(f64, f64); 2], f: impl Fn(f64) -> f64) -> f64 {
             break;
         }
         if y > 0.0 {
-            right.1 /= if before == left.0 { 2.0 } else { 1.0 };
+            right.1 /= if moved_left == Some(true) { 2.0 } else { 1.0 };
             left = (x, y);
+            moved_left = Some(true);
         } else {
-            left.1 /= if before == right.0 { 2.0 } else { 1.0 };
+            left.1 /= if moved_left == Some(false) { 2.0 } else { 1.0 };
             right = (x, y);
+            moved_left = Some(false);
         }
     }
     x
