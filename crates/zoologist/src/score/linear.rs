@@ -1,9 +1,17 @@
-//! The few dense operations that scores of raw rows share. All sequential: the result must not depend on threads.
+//! The few dense operations that scores share. All sequential: the result must not depend on threads.
 
-use faer::diag::Diag;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Accum, Mat, MatRef, Par};
+use faer::diag::{Diag, DiagRef};
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd};
+use faer::linalg::householder::{
+    apply_block_householder_sequence_on_the_left_in_place_scratch as apply_scratch,
+    apply_block_householder_sequence_on_the_left_in_place_with_conj as apply,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_transposed_scratch,
+    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transposed,
+};
+use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
+use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec};
 
 use crate::base::Features;
 
@@ -29,15 +37,134 @@ pub fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     result
 }
 
-/// Eigenvalues, rising, and eigenvectors (as columns) of a symmetric matrix with finite entries.
-pub fn eigen(matrix: MatRef<'_, f64>) -> (Vec<f64>, Mat<f64>) {
-    let size = matrix.nrows();
-    let mut values = Diag::<f64>::zeros(size);
-    let mut vectors = Mat::zeros(size, size);
-    let scratch = self_adjoint_evd_scratch::<f64>(size, ComputeEigenvectors::Yes, Par::Seq, faer::Spec::default());
-    let mut memory = MemBuffer::new(scratch);
-    let stack = MemStack::new(&mut memory);
-    self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, faer::Spec::default())
-        .expect("the QR iteration converges on finite numbers, and features are checked to be finite");
-    (values.column_vector().iter().copied().collect(), vectors)
+/// A symmetric matrix A = Q T Q' with T tridiagonal and Q a product of Householder reflectors.
+pub struct Tridiagonal {
+    /// Diagonal of T, d.
+    pub diagonal: Vec<f64>,
+    /// Off-diagonal of T, d - 1.
+    pub off_diagonal: Vec<f64>,
+    /// Reflectors below the sub-diagonal.
+    basis: Mat<f64>,
+    /// Their factors, block after block.
+    factors: Mat<f64>,
+}
+
+impl Tridiagonal {
+    /// Reduces a matrix of which the lower triangle is given. Time 4/3 d³.
+    pub fn of(matrix: &Mat<f64>) -> Self {
+        let dim = matrix.nrows();
+        let mut basis = matrix.clone();
+        let block = recommended_block_size::<f64>(dim, dim);
+        let mut factors = Mat::zeros(block, dim.saturating_sub(1));
+        // Sequential on purpose: the parallel form sums per thread, and the last bits would depend on their number.
+        let mut memory = MemBuffer::new(tridiag_in_place_scratch::<f64>(dim, Par::Seq, Spec::default()));
+        tridiag_in_place(basis.as_mut(), factors.as_mut(), Par::Seq, MemStack::new(&mut memory), Spec::default());
+        let mut diagonal: Vec<f64> = (0..dim).map(|place| basis[(place, place)]).collect();
+        let mut off_diagonal: Vec<f64> = (1..dim).map(|place| basis[(place, place - 1)]).collect();
+        // What is rounding noise beside the whole matrix counts as zero; else the iteration for the eigenvalues of a
+        // rank-deficient matrix can chase noise without end.
+        let noise = f64::EPSILON * largest(&diagonal).max(largest(&off_diagonal));
+        diagonal
+            .iter_mut()
+            .chain(&mut off_diagonal)
+            .filter(|value| value.abs() <= noise)
+            .for_each(|value| *value = 0.0);
+        Self { diagonal, off_diagonal, basis, factors }
+    }
+
+    /// Turns a matrix into Q' times it.
+    pub fn turn(&self, matrix: &mut Mat<f64>) {
+        self.reflect(matrix, apply_transposed_scratch::<f64>, apply_transposed::<f64>);
+    }
+
+    /// Eigenvalues of A, rising.
+    pub fn eigenvalues(&self) -> Vec<f64> {
+        self.decompose(None)
+    }
+
+    /// Eigenvalues of A, rising, and its eigenvectors as columns.
+    pub fn eigen(&self) -> (Vec<f64>, Mat<f64>) {
+        let dim = self.diagonal.len();
+        let mut vectors = Mat::zeros(dim, dim);
+        let values = self.decompose(Some(vectors.as_mut()));
+        self.reflect(&mut vectors, apply_scratch::<f64>, apply::<f64>);
+        (values, vectors)
+    }
+
+    fn decompose(&self, vectors: Option<MatMut<'_, f64>>) -> Vec<f64> {
+        let dim = self.diagonal.len();
+        // The solver has absolute thresholds: it gets numbers of the order of 1.
+        let scale = largest(&self.diagonal).max(largest(&self.off_diagonal)).max(f64::MIN_POSITIVE);
+        let diagonal: Vec<f64> = self.diagonal.iter().map(|value| value / scale).collect();
+        let padded: Vec<f64> = self.off_diagonal.iter().map(|value| value / scale).chain([0.0]).collect();
+        let mut values = Diag::<f64>::zeros(dim);
+        let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(dim, wanted, Par::Seq, Spec::default()));
+        let (diagonal, padded) = (DiagRef::from_slice(&diagonal), DiagRef::from_slice(&padded));
+        let stack = MemStack::new(&mut memory);
+        tridiagonal_self_adjoint_evd(diagonal, padded, values.as_mut(), vectors, Par::Seq, stack, Spec::default())
+            .expect(
+                "the iteration converges on finite numbers cleared of noise, and features are checked to be finite",
+            );
+        values.column_vector().iter().map(|value| value * scale).collect()
+    }
+
+    fn reflect(&self, matrix: &mut Mat<f64>, scratch: fn(usize, usize, usize) -> StackReq, reflect: Reflect) {
+        let dim = self.diagonal.len();
+        if dim < 2 {
+            return;
+        }
+        let mut memory = MemBuffer::new(scratch(dim - 1, self.factors.nrows(), matrix.ncols()));
+        let below = self.basis.submatrix(1, 0, dim - 1, dim - 1);
+        let into = matrix.subrows_mut(1, dim - 1);
+        reflect(below, self.factors.as_ref(), Conj::No, into, Par::Seq, MemStack::new(&mut memory));
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, value| value.abs().max(largest))
+}
+
+/// Applies a sequence of block reflectors.
+type Reflect = fn(MatRef<'_, f64>, MatRef<'_, f64>, Conj, MatMut<'_, f64>, Par, &mut MemStack);
+
+#[cfg(test)]
+mod tests {
+    use faer::Mat;
+
+    use super::{Tridiagonal, product};
+    use crate::base::Seed;
+
+    fn check(table: &Mat<f64>, what: &str) {
+        let gram = product(table.as_ref(), table.transpose());
+        let (values, vectors) = Tridiagonal::of(&gram).eigen();
+        let scaled = Mat::from_fn(values.len(), values.len(), |row, column| vectors[(row, column)] * values[column]);
+        let back = product(scaled.as_ref(), vectors.transpose());
+        assert!((back - &gram).norm_max() <= 1e-11 * gram.norm_max(), "{what}");
+        assert!(values.is_sorted(), "{what}");
+        let alone = Tridiagonal::of(&gram).eigenvalues();
+        let differs =
+            alone.iter().zip(&values).any(|(a, b)| (a - b).abs() > 1e-11 * gram.norm_max() * gram.nrows() as f64);
+        assert!(!differs, "{what}");
+    }
+
+    #[test]
+    fn eigenvalues_come_for_every_kind_of_rank_deficiency() {
+        let mut stream = Seed(5).stream("test", "eigen");
+        for dim in [3, 40, 200, 512] {
+            let mut random = |rows: usize, columns: usize| Mat::from_fn(rows, columns, |_, _| stream.unit() - 0.5);
+            let full = random(dim, 300);
+            let few = random(dim, 7);
+            check(&full, "full");
+            check(&few, "low rank");
+            check(
+                &Mat::from_fn(dim, 300, |row, column| if row % 60 == 1 { full[(row, column)] } else { 0.0 }),
+                "zeros",
+            );
+            check(&Mat::from_fn(dim, 300, |row, column| full[(row / 3, column)]), "equal rows");
+            check(&Mat::from_fn(dim, 300, |row, column| full[(row, column)] * 1e-30), "tiny");
+            check(&Mat::from_fn(dim, 300, |row, column| full[(row, column)] * 10_f64.powi(-(row as i32))), "graded");
+            check(&Mat::zeros(dim, 10), "nothing");
+        }
+    }
 }

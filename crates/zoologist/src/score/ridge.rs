@@ -8,6 +8,7 @@
 
 use faer::Mat;
 
+use super::linear::Tridiagonal;
 use super::{Evaluation, Rows, Status, chance, linear};
 use crate::base::Targets;
 
@@ -62,7 +63,7 @@ impl Basis {
         } else {
             linear::product(table.as_ref(), table.transpose())
         };
-        let (values, vectors) = linear::eigen(gram.as_ref());
+        let (values, vectors) = Tridiagonal::of(&gram).eigen();
         let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
         let first = values.partition_point(|&value| value <= limit);
         let kept = vectors.subcols(first, values.len() - first);

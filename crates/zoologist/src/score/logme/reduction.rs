@@ -4,16 +4,9 @@
 //! to the mean; Q is never formed and no eigenvector is computed. The uncentred Gram matrix A + n mean mean' enters as
 //! a rank-one update, in a form whose terms are all positive, so column means of 1e4 cost no digits.
 
-use faer::diag::{Diag, DiagRef};
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd_scratch, tridiagonal_self_adjoint_evd};
-use faer::linalg::householder::{
-    apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_scratch,
-    apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transposed,
-};
-use faer::{Conj, Mat, Par};
+use faer::Mat;
 
+use crate::score::linear::Tridiagonal;
 use crate::stats::Moments;
 
 /// Statistics in the basis in which the centred Gram matrix is tridiagonal.
@@ -66,22 +59,18 @@ impl Reduction {
     /// Reduces the statistics. Time 4/3 d³.
     pub fn of(moments: &Moments) -> Self {
         let dim = moments.dim();
-        let mut basis = moments.scatter().clone();
+        let reduced = Tridiagonal::of(moments.scatter());
         let mut turned = Mat::from_fn(dim, moments.cross().ncols() + 1, |row, column| match column {
             0 => moments.mean()[row],
             _ => moments.cross()[(row, column - 1)],
         });
-        if dim > 1 {
-            tridiagonalise(&mut basis, &mut turned);
-        }
-        let diagonal: Vec<f64> = (0..dim).map(|place| basis[(place, place)]).collect();
-        let off_diagonal: Vec<f64> = (1..dim).map(|place| basis[(place, place - 1)]).collect();
-        let eigenvalues = clipped(eigenvalues(&diagonal, &off_diagonal), moments.rows().max(dim));
+        reduced.turn(&mut turned);
+        let eigenvalues = clipped(reduced.eigenvalues(), moments.rows().max(dim));
         Self {
             rows: moments.rows() as f64,
             eigenvalues,
-            diagonal,
-            off_diagonal,
+            diagonal: reduced.diagonal,
+            off_diagonal: reduced.off_diagonal,
             mean: turned.col_as_slice(0).to_vec(),
             cross: turned.get(.., 1..).to_owned(),
             target_mean: moments.target_mean().to_vec(),
@@ -181,39 +170,6 @@ impl Factor {
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// Turns the lower triangle of `basis` into T (diagonal and sub-diagonal) and `turned` into Q' turned.
-fn tridiagonalise(basis: &mut Mat<f64>, turned: &mut Mat<f64>) {
-    let dim = basis.nrows();
-    // Sequential on purpose: the parallel form sums per thread, and the last bits would depend on their number.
-    let par = Par::Seq;
-    let block = faer::linalg::qr::no_pivoting::factor::recommended_block_size::<f64>(dim, dim);
-    let mut reflectors = Mat::zeros(block, dim - 1);
-    let mut memory =
-        MemBuffer::new(tridiag_in_place_scratch::<f64>(dim, par, faer::Spec::default()).or(apply_scratch::<f64>(
-            dim - 1,
-            block,
-            turned.ncols(),
-        )));
-    let stack = MemStack::new(&mut memory);
-    tridiag_in_place(basis.as_mut(), reflectors.as_mut(), par, stack, faer::Spec::default());
-    let below = basis.submatrix(1, 0, dim - 1, dim - 1);
-    apply_transposed(below, reflectors.as_ref(), Conj::No, turned.subrows_mut(1, dim - 1), par, stack);
-}
-
-/// Eigenvalues of a symmetric tridiagonal matrix, in any order.
-fn eigenvalues(diagonal: &[f64], off_diagonal: &[f64]) -> Vec<f64> {
-    let dim = diagonal.len();
-    let padded: Vec<f64> = off_diagonal.iter().copied().chain([0.0]).collect();
-    let mut values = Diag::<f64>::zeros(dim);
-    let mut memory =
-        MemBuffer::new(self_adjoint_evd_scratch::<f64>(dim, ComputeEigenvectors::No, Par::Seq, faer::Spec::default()));
-    let (diagonal, padded) = (DiagRef::from_slice(diagonal), DiagRef::from_slice(&padded));
-    let stack = MemStack::new(&mut memory);
-    tridiagonal_self_adjoint_evd(diagonal, padded, values.as_mut(), None, Par::Seq, stack, faer::Spec::default())
-        .expect("the QR iteration converges on finite numbers, and features are checked to be finite");
-    values.column_vector().iter().copied().collect()
 }
 
 /// Drops the eigenvalues that are zero to within rounding: at most max(n, d) machine epsilons of the largest.
