@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build demo test check deny bench truth test-python
+.PHONY: help build demo test check deny bench agreement truth test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,12 @@ bench: build ## Throughput against a Python loop, in one run: make bench DATA=fo
 	test -x benches/.venv/bin/python || $(PYTHON) -m venv benches/.venv
 	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
 	PATH="$(CURDIR)/benches/.venv/bin:$(PATH)" benches/.venv/bin/python benches/feature_pass.py "$(DATA)"
+
+agreement: build ## Features of both runtimes against each other, and against references: make agreement [REFERENCE=folder]
+	$(PYTHON) demo/prepare.py
+	test -x benches/.venv/bin/python || $(PYTHON) -m venv benches/.venv
+	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
+	PATH="$(CURDIR)/benches/.venv/bin:$(PATH)" benches/.venv/bin/python benches/agreement.py "$(REFERENCE)"
 
 truth: build ## How well scores agree with held-out accuracy: make truth DATA="set other-set"
 	@test -n "$(DATA)" || { echo "give data sets of pictures: make truth DATA=\"path other-path\"" >&2; exit 2; }

@@ -16,8 +16,10 @@ use crate::store::{JobFolder, Key, Store};
 
 /// Longest line that is read from a worker.
 const LONGEST_LINE: u64 = 1 << 16;
+/// The exit code of a worker that the machine refused something.
+const REFUSED: i32 = 6;
 /// How much of a worker's last words is kept.
-const LAST_WORDS: usize = 400;
+const LAST_WORDS: usize = 1000;
 /// Variables that a worker may see; the rest of the environment is none of its business.
 const VARIABLES: [&str; 9] = [
     "PATH",
@@ -63,6 +65,9 @@ pub enum LaunchError {
     /// The process died.
     #[error("its worker process {0}")]
     Died(String),
+    /// The machine refused the worker something: space, a permission.
+    #[error("{0}")]
+    Refused(String),
     /// The store refused.
     #[error("{0}")]
     Store(#[from] crate::store::Error),
@@ -75,7 +80,7 @@ impl Fail for LaunchError {
     fn fault(&self) -> Fault {
         match self {
             Self::Model(_) | Self::Died(_) => Fault::Input,
-            Self::Start(_) | Self::Store(_) => Fault::Environment,
+            Self::Start(_) | Self::Refused(_) | Self::Store(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,
         }
     }
@@ -108,10 +113,10 @@ pub fn run(
         return Err(LaunchError::Interrupted);
     }
     let description = heard?;
-    if status.success() {
-        description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
-    } else {
-        Err(LaunchError::Died(described(status, &words)))
+    match status.code() {
+        Some(0) => description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned())),
+        Some(REFUSED) => Err(LaunchError::Refused(words.trim_start_matches("zoologist: ").to_owned())),
+        _ => Err(LaunchError::Died(described(status, &words))),
     }
 }
 

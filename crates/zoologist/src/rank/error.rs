@@ -49,8 +49,8 @@ pub enum Error {
     /// There is no metric of that name.
     #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.each_ref().map(|metric| metric.name).join(", "))]
     UnknownMetric(String),
-    /// A worker could not be started at all.
-    #[error("can't start a worker process: {0}")]
+    /// The machine refused a worker what it needs.
+    #[error("{0}")]
     Worker(String),
     /// The user asked to stop.
     #[error("interrupted; what was finished is kept, and the same command goes on from there")]

@@ -152,7 +152,7 @@ fn work(
     };
     launch::run(&machinery.launcher, folder, &order, &mut Watch(progress)).map_err(|error| match error {
         LaunchError::Interrupted => Failure::Run(Error::Interrupted),
-        LaunchError::Start(error) => Failure::Run(Error::Worker(error.to_string())),
+        LaunchError::Start(_) | LaunchError::Refused(_) => Failure::Run(Error::Worker(error.to_string())),
         LaunchError::Store(error) => stop(error),
         LaunchError::Model(_) | LaunchError::Died(_) => Failure::Candidate(error.to_string()),
     })

@@ -86,18 +86,17 @@ pub struct Evaluation {
     pub replicates: Vec<f64>,
 }
 
-/// Computes some scores of the same rows, in parallel; the result does not depend on the number of threads.
+/// Computes some scores of the same rows, in parallel; the result does not depend on the number of threads. Statistics
+/// are made once, and only if some score needs them.
 pub fn evaluate(metrics: &[&Metric], rows: &Rows, interval: bool) -> Vec<Evaluation> {
     let needs_statistics = metrics.iter().any(|metric| matches!(metric.compute, Compute::Statistics(_)));
     let shards = needs_statistics.then(|| Shards::of(rows.features, rows.targets, rows.shards));
     let one = |metric: &&Metric| match (metric.compute, &shards) {
-        (Compute::Statistics(compute), Some(shards)) => compute(shards, interval),
-        (Compute::Statistics(compute), None) => {
-            compute(&Shards::of(rows.features, rows.targets, rows.shards), interval)
-        }
-        (Compute::Rows(compute), _) => compute(rows),
+        (Compute::Statistics(compute), Some(shards)) => Some(compute(shards, interval)),
+        (Compute::Statistics(_), None) => None,
+        (Compute::Rows(compute), _) => Some(compute(rows)),
     };
-    let mut found: Vec<Evaluation> = metrics.par_iter().map(one).collect();
+    let mut found: Vec<Evaluation> = metrics.par_iter().filter_map(one).collect();
     if !interval {
         found.iter_mut().for_each(|evaluation| evaluation.score.interval = None);
     }

@@ -1,7 +1,7 @@
 //! Labels that stand in a file of their own, one entry per row of the features.
 //!
 //! What they are for is detected and said; a task that is asked for overrides it. Array files are read by
-//! [`array`](super::array), text files here, one file per format and one line in [`FORMATS`].
+//! `array`, text files here, one file per format and one line in `FORMATS`.
 
 mod csv_labels;
 pub(super) mod detect;
