@@ -27,12 +27,10 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
         return Evaluation::without_value("ridge", Status::TooLarge, "too many rows times classes for the closed form");
     }
     let targets = target_columns(rows.targets);
-    let Some(errors) = least_left_out_errors(&Basis::of(&linear::centred(rows.features)), &targets) else {
-        return Evaluation::without_value(
-            "ridge",
-            Status::FeaturesUnused,
-            "no penalty leaves anything to predict from",
-        );
+    let basis = Basis::of(&linear::centred(rows.features));
+    let Some(errors) = basis.and_then(|basis| least_left_out_errors(&basis, &targets)) else {
+        let note = "no penalty leaves anything to predict from, or the features have no eigenvectors to be found";
+        return Evaluation::without_value("ridge", Status::NotApplicable, note);
     };
     if let Targets::Classes(classes) = rows.targets {
         let right = |row: usize| f64::from(predicted(&targets, &errors, row) == classes.index()[row] as usize);
@@ -54,8 +52,8 @@ struct Basis {
 }
 
 impl Basis {
-    /// From centred features, d × n, by the smaller of the two Gram matrices.
-    fn of(table: &Mat<f64>) -> Self {
+    /// From centred features, d × n, by the smaller of the two Gram matrices; `None` where no eigenvectors are found.
+    fn of(table: &Mat<f64>) -> Option<Self> {
         let (dim, rows) = table.shape();
         let dual = rows <= dim;
         let gram = if dual {
@@ -63,19 +61,19 @@ impl Basis {
         } else {
             linear::product(table.as_ref(), table.transpose())
         };
-        let (values, vectors) = Tridiagonal::of(&gram).eigen();
+        let (values, vectors) = Tridiagonal::of(&gram).eigen()?;
         let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
         let first = values.partition_point(|&value| value <= limit);
         let kept = vectors.subcols(first, values.len() - first);
         let squares = values[first..].to_vec();
         if dual {
-            return Self { vectors: kept.to_owned(), squares };
+            return Some(Self { vectors: kept.to_owned(), squares });
         }
         let mut vectors = linear::product(table.transpose(), kept);
         for (column, square) in squares.iter().enumerate() {
             vectors.col_as_slice_mut(column).iter_mut().for_each(|value| *value /= square.sqrt());
         }
-        Self { vectors, squares }
+        Some(Self { vectors, squares })
     }
 }
 
