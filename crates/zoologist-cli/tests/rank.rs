@@ -235,6 +235,23 @@ fn a_killed_worker_fails_its_model_only_and_a_rerun_does_what_is_missing() {
 }
 
 #[test]
+fn an_interrupted_run_ends_with_130_prints_nothing_and_goes_on_later() {
+    let fixture = Fixture::new();
+    fixture.pictures("data", &[("blue", [40, 60, 200]), ("green", [50, 180, 60]), ("red", [190, 50, 40])], 400);
+    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--threads", "1"];
+    let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while children(child.id()).is_empty() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no worker came up");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let message = Run::of(child.wait_with_output().unwrap()).message(130);
+    assert!(message.contains("interrupted"), "{message}");
+    assert_eq!(fixture.rank(&["--json"]).json(0)["data"]["n"], 1200);
+}
+
+#[test]
 fn a_path_that_is_not_utf_8_works() {
     use std::os::unix::ffi::OsStrExt;
     let fixture = Fixture::new();

@@ -1,5 +1,6 @@
 //! The pipeline, from a plan to a ranking.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::candidate::{self, Candidate};
@@ -43,7 +44,7 @@ pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Resul
     let scored =
         Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), &show(&plan.data))?;
     progress.phase("scoring");
-    let entries = order::arrange(entries(&outcomes, &metrics, &scored, plan)?);
+    let entries = order::arrange(entries(&outcomes, &metrics, &scored, plan, machinery)?);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
     let advice = advice(&entries, machinery, scored.rows.len(), &samples);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
@@ -197,8 +198,15 @@ fn entries(
     metrics: &[&'static Metric],
     scored: &Scored,
     plan: &Plan,
+    machinery: &Machinery,
 ) -> Result<Vec<Entry>, Error> {
-    outcomes.iter().map(|outcome| entry(outcome, metrics, scored, plan)).collect()
+    let entry = |outcome| {
+        if machinery.launcher.stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted);
+        }
+        entry(outcome, metrics, scored, plan)
+    };
+    outcomes.iter().map(entry).collect()
 }
 
 fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: &Plan) -> Result<Entry, Error> {
