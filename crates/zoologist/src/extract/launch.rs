@@ -103,7 +103,7 @@ pub fn run(
     let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
     let heard = listen(&mut child, launcher.stop, listener);
-    if heard.is_err() {
+    if heard.is_err() || launcher.stop.load(Ordering::Relaxed) {
         // It may be gone already; there is nothing else to do about a process that can't be killed.
         let _ = child.kill();
     }

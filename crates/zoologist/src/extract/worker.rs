@@ -114,7 +114,7 @@ fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Sa
             });
         }
         drop(sender);
-        let gathered = Gathering::new(order, dim).all(&receiver, folder, say);
+        let gathered = Gathering::new(order, dim).all(receiver, folder, say);
         broken.store(true, Ordering::Relaxed);
         gathered
     })
@@ -149,8 +149,8 @@ impl<'a> Gathering<'a> {
         Self { order, dim, open: BTreeMap::new(), failure: None }
     }
 
-    /// Takes in rows until no thread gives any more.
-    fn all(mut self, found: &mpsc::Receiver<Found>, folder: &JobFolder, say: Say) -> Result<(), WorkerError> {
+    /// Takes in rows until no thread gives any more. The receiver goes with it, so that no thread waits for a dead one.
+    fn all(mut self, found: mpsc::Receiver<Found>, folder: &JobFolder, say: Say) -> Result<(), WorkerError> {
         for (row, features) in found {
             if let Some(block) = self.take(row, features) {
                 folder.write_block(&block)?;
