@@ -81,7 +81,10 @@ fn against_baseline(best: &Entry, baseline: &Entry, metric: &str, task: Task) ->
 pub fn advice(entries: &[Entry], used_rten: bool, n: usize, available: usize) -> Vec<String> {
     let mut advice = vec![];
     if used_rten {
-        advice.push("ONNX Runtime was not used: `pip install onnxruntime` makes convolutional networks 1.8 to 3.1 times faster.".to_owned());
+        advice.push(
+            "ONNX Runtime was not used: `pip install onnxruntime` runs convolutional networks several times faster."
+                .to_owned(),
+        );
     }
     if n < available {
         advice.push(format!("{n} of {available} samples were scored; leave out --samples to use all."));

@@ -1,4 +1,4 @@
-//! ONNX Runtime, used when its library is found: 1.8 to 3.1 times faster than `rten` on convolutional networks.
+//! ONNX Runtime, used when its library is found: several times faster than `rten` on convolutional networks.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
