@@ -47,7 +47,7 @@ pub enum Error {
         reasons: String,
     },
     /// There is no metric of that name.
-    #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.each_ref().map(|metric| metric.name).join(", "))]
+    #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", "))]
     UnknownMetric(String),
     /// The machine refused a worker what it needs.
     #[error("{0}")]

@@ -41,8 +41,7 @@ pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Resul
     let failed = failed_rows(&outcomes);
     require_a_picture(&samples, &outcomes, &failed)?;
     let judges = judges(plan, &samples)?;
-    let scored =
-        Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), &show(&plan.data))?;
+    let scored = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
     progress.phase("scoring");
     let entries = order::arrange(entries(&outcomes, &metrics, &scored, plan, machinery)?);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());

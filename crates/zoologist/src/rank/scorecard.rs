@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Error, Progress};
 use crate::base::{Seed, Task};
 use crate::data::{self, Partition, shard_count};
-use crate::score::{self, METRICS, Metric, Rows, Score};
+use crate::score::{self, InAll, Inputs, METRICS, Metric, Rows, Score, Settings};
 
 /// What to score.
 #[derive(Debug, Clone)]
@@ -70,7 +70,15 @@ pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Er
     let features = features.select(order.order());
     let shards = order.shards(shard_count(features.rows(), features.dim()));
     progress.phase("scoring");
-    let rows = Rows { features: &features, targets: &targets, shards: &shards, order: order.order() };
+    let (inputs, settings) = (Inputs::default(), Settings { seed: request.seed, ..Settings::default() });
+    let rows = Rows {
+        features: &features,
+        targets: &targets,
+        shards: &shards,
+        order: order.order(),
+        inputs: &inputs,
+        settings: &settings,
+    };
     let scores = score::evaluate(&metrics, &rows, request.interval).into_iter().map(|found| found.score).collect();
     Ok(Scorecard {
         schema: 1,
@@ -94,7 +102,7 @@ fn require_equal_rows(request: &Request, features_rows: usize, labels: &Path, la
 
 fn metrics(names: &[String]) -> Result<Vec<&'static Metric>, Error> {
     if names == ["all"] {
-        return Ok(METRICS.iter().collect());
+        return Ok(METRICS.iter().filter(|metric| metric.default == InAll::Yes).collect());
     }
     names.iter().map(|name| score::metric(name).ok_or_else(|| Error::UnknownMetric(name.clone()))).collect()
 }

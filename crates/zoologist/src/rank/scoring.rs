@@ -4,14 +4,16 @@ use std::ops::Range;
 
 use super::Error;
 use super::features::Extracted;
+use super::plan::Plan;
 use super::samples::Samples;
-use crate::base::{Features, Targets};
+use crate::base::path_text::show;
+use crate::base::{Features, Seed, Targets};
 use crate::data::shard_count;
-use crate::score::{self, Evaluation, Metric, Rows};
+use crate::score::{self, Evaluation, Inputs, Metric, Rows, Settings};
 use crate::store::Key;
 
 /// Changes whenever a score may come out differently.
-const SCORES_VERSION: &str = "1";
+const SCORES_VERSION: &str = "2";
 
 /// The rows that are scored: those of all candidates that every candidate could read.
 pub struct Scored {
@@ -23,16 +25,18 @@ pub struct Scored {
     pub shards: Vec<Range<usize>>,
     /// Place of each row in the user's data.
     order: Vec<usize>,
+    /// Fixes what is random in some scores.
+    seed: Seed,
     /// Identifies all of the above.
     digest: String,
 }
 
 impl Scored {
     /// The first `count` samples but for those that failed, cut into shards for features of up to `dim` numbers.
-    pub fn of(samples: &Samples, count: usize, failed: &[usize], dim: usize, path: &str) -> Result<Self, Error> {
+    pub fn of(samples: &Samples, count: usize, failed: &[usize], dim: usize, plan: &Plan) -> Result<Self, Error> {
         let readable = |place: &usize| failed.binary_search(place).is_err();
         let rows: Vec<usize> = (0..count).filter(readable).collect();
-        let refuse = |source| Error::Targets { path: path.to_owned(), source };
+        let refuse = |source| Error::Targets { path: show(&plan.data), source };
         let targets = samples.targets.select(&rows).map_err(refuse)?;
         let place = |bound: usize| rows.partition_point(|&row| row < bound);
         let shards = samples.partition.sample(count).shards(shard_count(count, dim));
@@ -43,7 +47,7 @@ impl Scored {
             .collect();
         let order = rows.iter().map(|&row| samples.partition.order()[row]).collect();
         let digest = digest(&rows, &targets, &shards);
-        Ok(Self { rows, targets, shards, order, digest })
+        Ok(Self { rows, targets, shards, order, seed: plan.seed, digest })
     }
 
     /// These rows of a candidate's features.
@@ -74,7 +78,15 @@ pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracte
         return Ok(kept.into_iter().flatten().collect());
     }
     let features = scored.features(extracted);
-    let rows = Rows { features: &features, targets: &scored.targets, shards: &scored.shards, order: &scored.order };
+    let (inputs, settings) = (Inputs::default(), Settings { seed: scored.seed, ..Settings::default() });
+    let rows = Rows {
+        features: &features,
+        targets: &scored.targets,
+        shards: &scored.shards,
+        order: &scored.order,
+        inputs: &inputs,
+        settings: &settings,
+    };
     let mut found = score::evaluate(&missing, &rows, true).into_iter().zip(&missing);
     let mut all = vec![];
     for kept in kept {

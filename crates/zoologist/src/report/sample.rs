@@ -9,7 +9,7 @@ pub const HOSTILE: &str = "evil</text><script>alert(1)</script>\u{1b}[31m\"&'\n"
 
 pub fn score(metric: &str, value: Option<f64>, status: Status) -> Score {
     let interval = value.map(|value| [value - 0.0104, value + 0.0104]);
-    Score { metric: metric.to_owned(), value, status, interval, gain: None, note: None }
+    Score { value, interval, ..Score::without_value(metric, status) }
 }
 
 fn scores(logme: f64, ridge: f64, knn: f64) -> Vec<Score> {

@@ -147,6 +147,40 @@ impl Tridiagonal {
     }
 }
 
+/// The part of centred features that matters: F = U diag(s) V', cut by the rank rule (an eigenvalue counts if it is
+/// above max(n, d) machine epsilons of the largest). The scores of the k-th principal component are U_k s_k; the
+/// largest stands last.
+pub struct Basis {
+    /// n × r, orthonormal columns.
+    pub vectors: Mat<f64>,
+    /// r squared singular values, all positive, rising.
+    pub squares: Vec<f64>,
+}
+
+impl Basis {
+    /// From centred features, d × n, by the smaller of the two Gram matrices; `None` where no
+    /// eigenvectors are found. Time n d min(n, d).
+    pub fn of(table: &Mat<f64>) -> Option<Self> {
+        let (dim, rows) = table.shape();
+        let dual = rows <= dim;
+        let gram =
+            if dual { product(table.transpose(), table.as_ref()) } else { product(table.as_ref(), table.transpose()) };
+        let (values, vectors) = Tridiagonal::of(&gram).eigen()?;
+        let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
+        let first = values.partition_point(|&value| value <= limit);
+        let kept = vectors.subcols(first, values.len() - first);
+        let squares = values[first..].to_vec();
+        if dual {
+            return Some(Self { vectors: kept.to_owned(), squares });
+        }
+        let mut vectors = product(table.transpose(), kept);
+        for (column, square) in squares.iter().enumerate() {
+            vectors.col_as_slice_mut(column).iter_mut().for_each(|value| *value /= square.sqrt());
+        }
+        Some(Self { vectors, squares })
+    }
+}
+
 fn largest(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }

@@ -6,16 +6,21 @@
 //!
 //! ```
 //! use zoologist::base::{Classes, Features, Targets, Values};
-//! use zoologist::score::{Rows, evaluate, metric};
+//! use zoologist::score::{Inputs, Rows, Settings, evaluate, metric};
 //! let features = Features::new(1, Values::F32(vec![0.0, 0.1, 5.0, 5.2, 0.2, 5.1, 0.3, 4.9]));
 //! let targets = Targets::Classes(Classes::from_names(&["a", "a", "b", "b", "a", "b", "a", "b"])?);
 //! let order: Vec<usize> = (0..8).collect();
-//! let rows = Rows { features: &features, targets: &targets, shards: &[0..4, 4..8], order: &order };
+//! let (inputs, settings) = (Inputs::default(), Settings::default());
+//! let shards = [0..4, 4..8];
+//! let rows = Rows {
+//!     features: &features, targets: &targets, shards: &shards, order: &order, inputs: &inputs, settings: &settings,
+//! };
 //! let found = evaluate(&[metric("knn").unwrap()], &rows, true);
 //! assert_eq!(found[0].score.value, Some(1.0));
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+mod inputs;
 pub mod jackknife;
 pub mod kendall;
 mod knn;
@@ -30,8 +35,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+pub use inputs::{Inputs, KnnTies, Settings};
 pub use logistic::{Probe, probe};
-pub use result::{Score, Status};
+pub use result::{Null, Score, Status};
 
 use crate::base::{Features, Targets};
 use crate::stats::Shards;
@@ -46,6 +52,10 @@ pub struct Rows<'a> {
     pub shards: &'a [Range<usize>],
     /// The place of each row in the user's file; breaks ties between equally near neighbours.
     pub order: &'a [usize],
+    /// What some scores need beside features and targets; rows in the order of the features.
+    pub inputs: &'a Inputs,
+    /// What the user may choose.
+    pub settings: &'a Settings,
 }
 
 /// What a score is computed from.
@@ -63,13 +73,26 @@ pub struct Metric {
     pub name: &'static str,
     /// How it is computed.
     pub compute: Compute,
+    /// Whether `--metrics all` computes it.
+    pub default: InAll,
+}
+
+/// Whether `--metrics all` computes a metric.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum InAll {
+    /// Always.
+    Yes,
+    /// If the source probabilities that it needs were given.
+    WithSource,
+    /// Only by name.
+    OnRequest,
 }
 
 /// The registry: every score by name.
-pub static METRICS: [Metric; 3] = [
-    Metric { name: "logme", compute: Compute::Statistics(logme::evaluate) },
-    Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate) },
-    Metric { name: "knn", compute: Compute::Rows(knn::evaluate) },
+pub static METRICS: &[Metric] = &[
+    Metric { name: "logme", compute: Compute::Statistics(logme::evaluate), default: InAll::Yes },
+    Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate), default: InAll::Yes },
+    Metric { name: "knn", compute: Compute::Rows(knn::evaluate), default: InAll::Yes },
 ];
 
 /// The metric of that name.
@@ -106,16 +129,13 @@ pub fn evaluate(metrics: &[&Metric], rows: &Rows, interval: bool) -> Vec<Evaluat
 impl Evaluation {
     /// A score without value.
     fn without_value(metric: &str, status: Status, note: &str) -> Self {
-        let note = Some(note.to_owned());
-        let score = Score { metric: metric.to_owned(), value: None, status, interval: None, gain: None, note };
-        Self { score, replicates: vec![] }
+        Self { score: Score::without_value(metric, status).noted(Some(note.to_owned())), replicates: vec![] }
     }
 
     /// A score with a value, and its interval where there are replicates.
     fn with_value(metric: &str, value: f64, replicates: Vec<f64>, note: Option<String>) -> Self {
         let interval = jackknife::interval(value, &replicates);
-        let metric = metric.to_owned();
-        Self { score: Score { metric, value: Some(value), status: Status::Ok, interval, gain: None, note }, replicates }
+        Self { score: Score { interval, ..Score::of(metric, value).noted(note) }, replicates }
     }
 
     /// A score that is the mean of a number per row, such as 1 for a right prediction and 0 for a wrong one.

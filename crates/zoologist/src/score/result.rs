@@ -1,5 +1,7 @@
 //! What a score says: a value or the reason why there is none.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Whether and why a value exists.
@@ -35,8 +37,54 @@ pub struct Score {
     pub status: Status,
     /// A 95% interval for the value under another draw of the user's rows (a jackknife over the shards).
     pub interval: Option<[f64; 2]>,
+    /// Whether and why the interval exists; `None` where it was not asked for.
+    pub interval_status: Option<Status>,
     /// Nats per sample gained over using no features (`logme` only).
     pub gain: Option<f64>,
+    /// The same score under permuted labels, where it was asked for.
+    pub null: Option<Null>,
+    /// The numbers that the value is made of, by name, for scores that a whole pool of models combines.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, f64>,
     /// What the reader should know: why there is no value or interval, or what chance would give.
     pub note: Option<String>,
+}
+
+/// A score under seeded permutations of the labels: what it says where there is nothing to say.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Null {
+    /// Mean over the permutations.
+    pub mean: f64,
+    /// Standard deviation over the permutations (divisor: one less than their number).
+    pub deviation: f64,
+    /// How many permutations gave a value.
+    pub permutations: usize,
+}
+
+impl Score {
+    /// An ordinary value.
+    pub fn of(metric: &str, value: f64) -> Self {
+        Self { value: Some(value), ..Self::without_value(metric, Status::Ok) }
+    }
+
+    /// No value; the status says why.
+    pub fn without_value(metric: &str, status: Status) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            value: None,
+            status,
+            interval: None,
+            interval_status: None,
+            gain: None,
+            null: None,
+            parts: BTreeMap::new(),
+            note: None,
+        }
+    }
+
+    /// With a remark for the reader.
+    #[must_use]
+    pub fn noted(self, note: Option<String>) -> Self {
+        Self { note, ..self }
+    }
 }

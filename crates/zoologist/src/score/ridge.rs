@@ -8,7 +8,7 @@
 
 use faer::Mat;
 
-use super::linear::Tridiagonal;
+use super::linear::Basis;
 use super::{Evaluation, Rows, Status, chance, linear};
 use crate::base::Targets;
 
@@ -40,40 +40,6 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
     match mean_left_out_r2(&targets, &errors) {
         Some(value) => Evaluation::with_value("ridge", value, vec![], None),
         None => Evaluation::without_value("ridge", Status::NotApplicable, "no target varies"),
-    }
-}
-
-/// The part of the features that matters: an orthonormal basis of their columns and the squared singular values.
-struct Basis {
-    /// n × r, orthonormal columns.
-    vectors: Mat<f64>,
-    /// r squared singular values, all positive.
-    squares: Vec<f64>,
-}
-
-impl Basis {
-    /// From centred features, d × n, by the smaller of the two Gram matrices; `None` where no eigenvectors are found.
-    fn of(table: &Mat<f64>) -> Option<Self> {
-        let (dim, rows) = table.shape();
-        let dual = rows <= dim;
-        let gram = if dual {
-            linear::product(table.transpose(), table.as_ref())
-        } else {
-            linear::product(table.as_ref(), table.transpose())
-        };
-        let (values, vectors) = Tridiagonal::of(&gram).eigen()?;
-        let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
-        let first = values.partition_point(|&value| value <= limit);
-        let kept = vectors.subcols(first, values.len() - first);
-        let squares = values[first..].to_vec();
-        if dual {
-            return Some(Self { vectors: kept.to_owned(), squares });
-        }
-        let mut vectors = linear::product(table.transpose(), kept);
-        for (column, square) in squares.iter().enumerate() {
-            vectors.col_as_slice_mut(column).iter_mut().for_each(|value| *value /= square.sqrt());
-        }
-        Some(Self { vectors, squares })
     }
 }
 

@@ -92,7 +92,7 @@ impl LogMe {
         } else {
             (Status::Ok, (skipped > 0).then(|| format!("{skipped} target columns do not vary and are left out")))
         };
-        Score { metric: "logme".to_owned(), value: self.value(), status, interval: None, gain: self.gain(), note }
+        Score { value: self.value(), gain: self.gain(), ..Score::without_value("logme", status).noted(note) }
     }
 }
 
