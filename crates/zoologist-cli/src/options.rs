@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
+use zoologist::rank::statistics::Worker;
 use zoologist::zoo::PRESETS;
 
 /// Which pre-trained model should I use for my data? Answered without fine-tuning, with the evidence shown.
@@ -50,6 +51,10 @@ pub enum Command {
     Rank(Rank),
     /// Score features that you already have
     Score(Score),
+    /// Make statistics of features, whole or by parts that `merge` joins
+    Stats(Stats),
+    /// Join statistics that were made apart
+    Merge(Merge),
     /// Write the features that a model gives for your pictures
     Extract(Extract),
     /// Say what a data set, a model, a zoo or a file of features is, or why it can't be used
@@ -111,9 +116,9 @@ pub enum RuntimeName {
 /// Options of `score`.
 #[derive(Args)]
 pub struct Score {
-    /// n × d features: .npy, .npz or .safetensors
+    /// n × d features: .npy, .npz, .safetensors or .parquet; or statistics that `stats` made
     pub features: PathBuf,
-    /// n labels: .npy, .npz, .txt or .csv; left out if FEATURES is an .npz that holds them
+    /// n labels: .npy, .npz, .parquet, .txt or .csv; left out if FEATURES holds them
     pub labels: Option<PathBuf>,
     /// Scores to compute, by name, or all
     #[arg(long, default_value = "all", value_name = "all|a,b")]
@@ -124,6 +129,86 @@ pub struct Score {
     /// Also give the 95% interval of each score
     #[arg(long)]
     pub interval: bool,
+    /// Also give each score's mean and spread under 5 permutations of the labels: what it says of nothing
+    #[arg(long)]
+    pub null: bool,
+    /// n × z probabilities of the source classes (leep, nce, `pactran_*`)
+    #[arg(long, value_name = "FILE")]
+    pub source_probs: Option<PathBuf>,
+    /// The source probabilities are given as logits
+    #[arg(long, requires = "source_probs")]
+    pub source_logits: bool,
+    /// m × d features of the source data set (ped)
+    #[arg(long, value_name = "FILE")]
+    pub source_features: Option<PathBuf>,
+    /// n × e embeddings of the labels; once per embedding model (emms)
+    #[arg(long, value_name = "FILE")]
+    pub label_embeddings: Vec<PathBuf>,
+    /// Who wins a tied vote of the nearest neighbours
+    #[arg(long, default_value = "nearest", value_name = "RULE")]
+    pub knn_ties: KnnTiesName,
+    /// The absolute distortion of TransRate
+    #[arg(long, default_value_t = 1e-4, value_name = "NUMBER", value_parser = positive)]
+    pub transrate_eps: f64,
+    /// Scale the features for TransRate first
+    #[arg(long, value_name = "HOW")]
+    pub normalize: Option<Normalization>,
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|&number: &f64| number > 0.0 && number.is_finite())
+        .ok_or("give a number above 0".to_owned())
+}
+
+/// Who wins a tied vote.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum KnnTiesName {
+    /// The tied class whose neighbour is nearest
+    Nearest,
+    /// The tied class that stands first, as in transformer-ranker
+    SmallestLabel,
+}
+
+/// How features are scaled.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Normalization {
+    /// To unit trace of their covariance
+    Trace,
+}
+
+/// Options of `stats`.
+#[derive(Args)]
+pub struct Stats {
+    /// n × d features: .npy, .npz, .safetensors or .parquet
+    pub features: PathBuf,
+    /// n labels; left out if FEATURES holds them
+    pub labels: Option<PathBuf>,
+    /// Make the shards of worker I of N only; workers are counted from 0 or from 1
+    #[arg(long, value_name = "I/N", default_value = "0/1")]
+    pub shard: Worker,
+    /// What is predicted
+    #[arg(long, default_value = "auto", value_name = "TASK")]
+    pub task: TaskName,
+    /// Also accumulate 5 permutations of the labels, for `score --null`
+    #[arg(long)]
+    pub null: bool,
+    /// Where the statistics go
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Options of `merge`.
+#[derive(Args)]
+pub struct Merge {
+    /// Files of statistics, in any order
+    #[arg(required = true)]
+    pub statistics: Vec<PathBuf>,
+    /// Where the joined statistics go
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
 }
 
 /// The task, or that it is to be detected.

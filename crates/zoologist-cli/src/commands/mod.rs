@@ -5,6 +5,7 @@ mod inspect;
 mod machinery;
 mod rank;
 mod score;
+mod statistics;
 mod worker;
 mod zoo;
 
@@ -18,6 +19,8 @@ pub fn run(options: Options) -> Result<Outcome> {
     match command {
         Command::Rank(options) => rank::run(&global, &options),
         Command::Score(options) => score::run(&global, &options),
+        Command::Stats(options) => statistics::make(&global, &options),
+        Command::Merge(options) => statistics::merge(&global, &options),
         Command::Extract(options) => extract::run(&global, &options),
         Command::Inspect(options) => inspect::run(&global, &options),
         Command::Zoo(options) => zoo::run(&global, &options),

@@ -3,22 +3,38 @@
 use zoologist::base::Seed;
 use zoologist::rank::scorecard::{self, Request};
 use zoologist::report;
+use zoologist::score::{Asked, KnnTies, PERMUTATIONS, Settings};
 
 use crate::end::{Outcome, Result, print};
-use crate::options::{Global, Score};
+use crate::options::{Global, KnnTiesName, Score};
 use crate::progress::Bars;
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Score) -> Result<Outcome> {
+    let knn_ties = match options.knn_ties {
+        KnnTiesName::Nearest => KnnTies::Nearest,
+        KnnTiesName::SmallestLabel => KnnTies::SmallestLabel,
+    };
     let request = Request {
         features: options.features.clone(),
         labels: options.labels.clone(),
         metrics: options.metrics.split(',').map(|name| name.trim().to_owned()).collect(),
         task: options.task.task(),
-        interval: options.interval,
-        seed: Seed(global.seed),
+        asked: Asked { interval: options.interval, permutations: if options.null { PERMUTATIONS } else { 0 } },
+        settings: Settings {
+            knn_ties,
+            transrate_eps: options.transrate_eps,
+            transrate_unit_trace: options.normalize.is_some(),
+            seed: Seed(global.seed),
+        },
+        source_probabilities: options.source_probs.clone(),
+        source_logits: options.source_logits,
+        source_features: options.source_features.clone(),
+        label_embeddings: options.label_embeddings.clone(),
     };
-    let card = scorecard::score(&request, &Bars::new(global.quiet))?;
+    let progress = Bars::new(global.quiet);
+    let card = scorecard::score(&request, &progress)?;
+    drop(progress);
     print(&if global.json {
         report::json::to_string(&card)
     } else {

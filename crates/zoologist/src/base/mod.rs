@@ -3,13 +3,15 @@
 //! Nothing here reads a file, knows a format or computes a score. It stands below the ground floor so that
 //! `stats`, `data`, `zoo` and `store` can share these types without knowing each other.
 
+mod array;
 mod fault;
 mod features;
 pub mod path_text;
 mod seed;
 mod targets;
 
+pub use array::{Array, Numbers};
 pub use fault::{Fail, Fault};
 pub use features::{Features, Values};
 pub use seed::{Seed, Stream};
-pub use targets::{Classes, Columns, Targets, TargetsError, Task};
+pub use targets::{Classes, Columns, Targets, TargetsError, Task, absent_numbers};

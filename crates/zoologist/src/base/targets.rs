@@ -180,6 +180,23 @@ impl Targets {
         }
     }
 
+    /// The same targets, each row with the target of another row; every class still occurs if this is a permutation.
+    #[must_use]
+    pub fn rearranged(&self, sources: &[u32]) -> Self {
+        let pick = |columns: &Columns| Columns {
+            names: columns.names.clone(),
+            values: sources.iter().flat_map(|&row| columns.row(row as usize).iter().copied()).collect(),
+        };
+        match self {
+            Self::Classes(classes) => Self::Classes(Classes {
+                names: classes.names.clone(),
+                index: sources.iter().map(|&row| classes.index[row as usize]).collect(),
+            }),
+            Self::Multilabel(columns) => Self::Multilabel(pick(columns)),
+            Self::Regression(columns) => Self::Regression(pick(columns)),
+        }
+    }
+
     /// The targets of some samples, in the order given. Classes that no longer occur are dropped.
     pub fn select(&self, rows: &[usize]) -> Result<Self, TargetsError> {
         let pick = |columns: &Columns| {
@@ -196,4 +213,12 @@ impl Targets {
             Self::Regression(columns) => Self::Regression(pick(columns)?),
         })
     }
+}
+
+/// How many class numbers up to the largest never occur: 0 unless the names of the classes are whole numbers from 0.
+pub fn absent_numbers(targets: &Targets) -> u64 {
+    let Targets::Classes(classes) = targets else { return 0 };
+    let numbers: Option<Vec<u64>> = classes.names.iter().map(|name| name.parse().ok()).collect();
+    let largest = numbers.and_then(|numbers| numbers.into_iter().max());
+    largest.map_or(0, |largest| (largest + 1).saturating_sub(classes.names.len() as u64))
 }

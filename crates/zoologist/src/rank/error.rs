@@ -49,6 +49,25 @@ pub enum Error {
     /// There is no metric of that name.
     #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", "))]
     UnknownMetric(String),
+    /// A file of statistics can't be used.
+    #[error("{path}: {problem}")]
+    Statistics {
+        /// The file, as text.
+        path: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Source probabilities that are none.
+    #[error("{path}: {source}")]
+    Source {
+        /// The file, as text.
+        path: String,
+        /// What is wrong.
+        source: crate::score::source::SourceError,
+    },
+    /// There is nothing to compute on.
+    #[error("there are no rows. Give features and labels, or files of statistics")]
+    NoRows,
     /// The machine refused a worker what it needs.
     #[error("{0}")]
     Worker(String),
@@ -63,9 +82,13 @@ impl Fail for Error {
             Self::Data(error) => error.fault(),
             Self::Zoo(error) => error.fault(),
             Self::Store(error) => error.fault(),
-            Self::Targets { .. } | Self::NoLabels(_) | Self::NothingReadable { .. } | Self::NoModel { .. } => {
-                Fault::Input
-            }
+            Self::Targets { .. }
+            | Self::NoLabels(_)
+            | Self::Statistics { .. }
+            | Self::Source { .. }
+            | Self::NoRows
+            | Self::NothingReadable { .. }
+            | Self::NoModel { .. } => Fault::Input,
             Self::UnknownMetric(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,

@@ -11,6 +11,7 @@ mod candidate;
 mod error;
 pub mod export;
 mod features;
+mod matrix;
 mod order;
 mod pipeline;
 mod plan;
@@ -18,6 +19,7 @@ mod ranking;
 mod samples;
 pub mod scorecard;
 mod scoring;
+pub mod statistics;
 mod truth;
 mod verdict;
 

@@ -9,7 +9,7 @@ use super::samples::Samples;
 use crate::base::path_text::show;
 use crate::base::{Features, Seed, Targets};
 use crate::data::shard_count;
-use crate::score::{self, Evaluation, Inputs, Metric, Rows, Settings};
+use crate::score::{self, Asked, Evaluation, Inputs, Metric, Rows, Settings};
 use crate::store::Key;
 
 /// Changes whenever a score may come out differently.
@@ -87,7 +87,8 @@ pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracte
         inputs: &inputs,
         settings: &settings,
     };
-    let mut found = score::evaluate(&missing, &rows, true).into_iter().zip(&missing);
+    let mut found =
+        score::evaluate(&missing, &rows, Asked { interval: true, ..Asked::default() }).into_iter().zip(&missing);
     let mut all = vec![];
     for kept in kept {
         match kept {

@@ -11,7 +11,7 @@ use super::rows::{self, Cell, Row};
 use super::words::{self, NOTHING, Scale};
 use crate::base::{Task, path_text::escape};
 use crate::rank::{Ranking, Skipped, Truth};
-use crate::score::Score;
+use crate::score::{Null, Score};
 
 /// How many skipped samples are named.
 const NAMED: usize = 3;
@@ -69,16 +69,26 @@ pub fn ranking(ranking: &Ranking, width: Option<u16>) -> String {
 
 /// The scores of one feature matrix. `width` is that of the terminal, in columns.
 pub fn scores(scores: &[Score], task: Task, width: Option<u16>) -> String {
-    let mut table = new_table(&["Metric", "Value", "95% interval", "Status", "Note"], 1..3);
+    let with_null = scores.iter().any(|score| score.null.is_some());
+    let mut header = vec!["Metric", "Value", "95% interval"];
+    header.extend(with_null.then_some("Permuted labels"));
+    let numbers = 1..header.len();
+    header.extend(["Status", "Note"]);
+    let mut table = new_table(&header, numbers);
     for score in scores {
         let scale = Scale::of(&score.metric, task);
-        table.add_row([
+        let null = |null: &Null| format!("{} ± {}", scale.write(null.mean), scale.write(null.deviation));
+        let mut row = vec![
             escape(words::metric_name(&score.metric)),
             score.value.map_or_else(|| NOTHING.to_owned(), |value| scale.write(value)),
             score.interval.map_or_else(|| NOTHING.to_owned(), |interval| scale.write_interval(interval)),
-            words::status(score.status).to_owned(),
-            score.note.as_deref().map(escape).unwrap_or_default(),
-        ]);
+        ];
+        row.extend(with_null.then(|| score.null.as_ref().map_or_else(|| NOTHING.to_owned(), null)));
+        let gain = score.gain.map(|gain| format!("gain {gain:.3} nats per sample over using no features"));
+        let parts = score.parts.iter().map(|(name, value)| format!("{} {value:.4}", escape(name)));
+        let remarks = gain.into_iter().chain(score.note.as_deref().map(escape)).chain(parts).collect::<Vec<_>>();
+        row.extend([words::status(score.status).to_owned(), remarks.join("; ")]);
+        table.add_row(row);
     }
     finish(table, width)
 }

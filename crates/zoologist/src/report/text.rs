@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::base::path_text::{escape, show};
 use crate::inspect::{Found, Inspection};
 use crate::rank::export::Exported;
+use crate::rank::statistics::Written;
 
 /// Names that are listed before the rest is only counted.
 const LISTED: usize = 10;
@@ -48,6 +49,20 @@ pub fn inspection(inspection: &Inspection) -> String {
             line(&mut text, &format!("  {detected}"));
         }
     }
+    text
+}
+
+/// The statistics that were written, and where.
+pub fn statistics(written: &Written) -> String {
+    let mut text = String::new();
+    let (shards, all) = (written.shards.len(), written.shard_count);
+    let rows = if written.n == written.n_total {
+        format!("all {} rows", written.n)
+    } else {
+        format!("{} of {} rows", written.n, written.n_total)
+    };
+    let what = format!("{}: {rows} of {} numbers, {shards} of {all} shards", show(&written.output), written.dim);
+    line(&mut text, &what);
     text
 }
 

@@ -92,19 +92,7 @@ impl Tridiagonal {
     }
 
     fn decompose(&self, vectors: Option<MatMut<'_, f64>>) -> Option<Vec<f64>> {
-        let dim = self.diagonal.len();
-        // The solver has absolute thresholds: it gets numbers of the order of 1.
-        let scale = largest(&self.diagonal).max(largest(&self.off_diagonal)).max(f64::MIN_POSITIVE);
-        let diagonal: Vec<f64> = self.diagonal.iter().map(|value| value / scale).collect();
-        let padded: Vec<f64> = self.off_diagonal.iter().map(|value| value / scale).chain([0.0]).collect();
-        let mut values = Diag::<f64>::zeros(dim);
-        let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
-        let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(dim, wanted, Par::Seq, Spec::default()));
-        let (diagonal, padded) = (DiagRef::from_slice(&diagonal), DiagRef::from_slice(&padded));
-        let stack = MemStack::new(&mut memory);
-        tridiagonal_self_adjoint_evd(diagonal, padded, values.as_mut(), vectors, Par::Seq, stack, Spec::default())
-            .ok()?;
-        Some(values.column_vector().iter().map(|value| value * scale).collect())
+        tridiagonal_eigen(&self.diagonal, &self.off_diagonal, vectors)
     }
 
     /// Eigenvalues by bisection on how many lie below a number: slow, but it can't fail. Time 60 d².
@@ -145,6 +133,23 @@ impl Tridiagonal {
         let into = matrix.subrows_mut(1, dim - 1);
         reflect(below, self.factors.as_ref(), Conj::No, into, Par::Seq, MemStack::new(&mut memory));
     }
+}
+
+/// Eigenvalues of a symmetric tridiagonal matrix, rising, and its eigenvectors where there is room for them; `None` where
+/// the iteration does not converge.
+pub fn tridiagonal_eigen(diagonal: &[f64], off_diagonal: &[f64], vectors: Option<MatMut<'_, f64>>) -> Option<Vec<f64>> {
+    let dim = diagonal.len();
+    // The solver has absolute thresholds: it gets numbers of the order of 1.
+    let scale = largest(diagonal).max(largest(off_diagonal)).max(f64::MIN_POSITIVE);
+    let diagonal: Vec<f64> = diagonal.iter().map(|value| value / scale).collect();
+    let padded: Vec<f64> = off_diagonal.iter().map(|value| value / scale).chain([0.0]).collect();
+    let mut values = Diag::<f64>::zeros(dim);
+    let wanted = if vectors.is_some() { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let mut memory = MemBuffer::new(self_adjoint_evd_scratch::<f64>(dim, wanted, Par::Seq, Spec::default()));
+    let (diagonal, padded) = (DiagRef::from_slice(&diagonal), DiagRef::from_slice(&padded));
+    let stack = MemStack::new(&mut memory);
+    tridiagonal_self_adjoint_evd(diagonal, padded, values.as_mut(), vectors, Par::Seq, stack, Spec::default()).ok()?;
+    Some(values.column_vector().iter().map(|value| value * scale).collect())
 }
 
 /// The part of centred features that matters: F = U diag(s) V', cut by the rank rule (an eigenvalue counts if it is

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use zoologist::base::{Classes, Features, Targets, Values};
-//! use zoologist::score::{Inputs, Rows, Settings, evaluate, metric};
+//! use zoologist::score::{Asked, Inputs, Rows, Settings, evaluate, metric};
 //! let features = Features::new(1, Values::F32(vec![0.0, 0.1, 5.0, 5.2, 0.2, 5.1, 0.3, 4.9]));
 //! let targets = Targets::Classes(Classes::from_names(&["a", "a", "b", "b", "a", "b", "a", "b"])?);
 //! let order: Vec<usize> = (0..8).collect();
@@ -15,21 +15,29 @@
 //! let rows = Rows {
 //!     features: &features, targets: &targets, shards: &shards, order: &order, inputs: &inputs, settings: &settings,
 //! };
-//! let found = evaluate(&[metric("knn").unwrap()], &rows, true);
+//! let found = evaluate(&[metric("knn").unwrap()], &rows, Asked { interval: true, ..Asked::default() });
 //! assert_eq!(found[0].score.value, Some(1.0));
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+pub mod hscore;
+mod hscore_regularized;
 mod inputs;
 pub mod jackknife;
 pub mod kendall;
 mod knn;
 mod lbfgs;
+pub mod lfc;
 mod linear;
 mod logistic;
 pub mod logme;
+mod prepared;
+mod reduction;
 mod result;
 mod ridge;
+mod solver;
+mod vci;
+mod wide;
 
 use std::ops::Range;
 
@@ -37,10 +45,13 @@ use rayon::prelude::*;
 
 pub use inputs::{Inputs, KnnTies, Settings};
 pub use logistic::{Probe, probe};
+pub use prepared::{Prepared, Problem};
 pub use result::{Null, Score, Status};
 
-use crate::base::{Features, Targets};
-use crate::stats::Shards;
+use wide::WideRows;
+
+use crate::base::{Features, Seed, Targets, absent_numbers};
+use crate::stats::{Responses, Shards};
 
 /// Labelled rows in the order of the partition.
 pub struct Rows<'a> {
@@ -61,10 +72,22 @@ pub struct Rows<'a> {
 /// What a score is computed from.
 #[derive(Clone, Copy)]
 pub enum Compute {
-    /// Statistics per shard. The flag asks for the interval.
-    Statistics(fn(&Shards, bool) -> Evaluation),
-    /// Raw rows. The interval costs nothing there.
+    /// Statistics of all rows.
+    Statistics(fn(&Problem) -> Score),
+    /// Raw rows. Values without each shard in turn come along where they cost nothing.
     Rows(fn(&Rows) -> Evaluation),
+}
+
+/// How many permutations of the labels a null is made of.
+pub const PERMUTATIONS: usize = 5;
+
+/// What is wanted beside the values.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked {
+    /// 95% intervals.
+    pub interval: bool,
+    /// The same scores under so many seeded permutations of the labels inside each shard.
+    pub permutations: usize,
 }
 
 /// A transferability score.
@@ -91,6 +114,20 @@ pub enum InAll {
 /// The registry: every score by name.
 pub static METRICS: &[Metric] = &[
     Metric { name: "logme", compute: Compute::Statistics(logme::evaluate), default: InAll::Yes },
+    Metric { name: "logme_compat", compute: Compute::Statistics(logme::compat::evaluate), default: InAll::OnRequest },
+    Metric {
+        name: "logme_compat_icml",
+        compute: Compute::Statistics(logme::compat::evaluate_icml),
+        default: InAll::OnRequest,
+    },
+    Metric { name: "hscore", compute: Compute::Statistics(hscore::evaluate), default: InAll::Yes },
+    Metric {
+        name: "hscore_regularized",
+        compute: Compute::Statistics(hscore_regularized::evaluate),
+        default: InAll::Yes,
+    },
+    Metric { name: "lfc", compute: Compute::Statistics(lfc::evaluate), default: InAll::Yes },
+    Metric { name: "vci", compute: Compute::Statistics(vci::evaluate), default: InAll::OnRequest },
     Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate), default: InAll::Yes },
     Metric { name: "knn", compute: Compute::Rows(knn::evaluate), default: InAll::Yes },
 ];
@@ -111,24 +148,178 @@ pub struct Evaluation {
 
 /// Computes some scores of the same rows, in parallel; the result does not depend on the number of threads. Statistics
 /// are made once, and only if some score needs them.
-pub fn evaluate(metrics: &[&Metric], rows: &Rows, interval: bool) -> Vec<Evaluation> {
-    let needs_statistics = metrics.iter().any(|metric| matches!(metric.compute, Compute::Statistics(_)));
-    let shards = needs_statistics.then(|| Shards::of(rows.features, rows.targets, rows.shards));
-    let one = |metric: &&Metric| match (metric.compute, &shards) {
-        (Compute::Statistics(compute), Some(shards)) => Some(compute(shards, interval)),
-        (Compute::Statistics(_), None) => None,
-        (Compute::Rows(compute), _) => Some(compute(rows)),
+pub fn evaluate(metrics: &[&Metric], rows: &Rows, asked: Asked) -> Vec<Evaluation> {
+    let permutations = permutations(rows.shards, asked.permutations, rows.settings.seed);
+    let needs_statistics = metrics.iter().any(|metric| metric.needs_statistics());
+    let mut from_statistics = if needs_statistics {
+        let responses = Responses::with_permutations(rows.targets, permutations.clone());
+        let whole = [0..rows.features.rows()];
+        let width = rows.targets.names().len();
+        let apart = keeps_apart(rows.shards.len(), rows.features.dim(), width, responses.count());
+        let ranges = if apart { rows.shards } else { &whole[..] };
+        let shards = Shards::with_responses(rows.features, &responses, ranges);
+        let serves = WideRows::serves(rows.features.rows(), rows.features.dim());
+        let wide = serves.then(|| WideRows::of(rows.features, &responses));
+        let kept = wide.as_ref().map(|wide| (wide, ranges));
+        statistics(metrics, &shards, asked, absent_numbers(rows.targets), kept).into_iter()
+    } else {
+        vec![].into_iter()
     };
-    let mut found: Vec<Evaluation> = metrics.par_iter().filter_map(one).collect();
-    if !interval {
-        found.iter_mut().for_each(|evaluation| evaluation.score.interval = None);
+    let mut from_rows = of_rows(metrics, rows, &permutations, asked).into_iter();
+    let next = |metric: &&Metric| if metric.needs_statistics() { from_statistics.next() } else { from_rows.next() };
+    metrics.iter().filter_map(next).collect()
+}
+
+/// Computes those of the metrics that need statistics alone. `absent` class numbers up to the largest never occur.
+pub fn of_statistics(metrics: &[&Metric], shards: &Shards, asked: Asked, absent: u64) -> Vec<Evaluation> {
+    statistics(metrics, shards, asked, absent, None)
+}
+
+/// Scores from statistics; `wide` are the rows and their shards where they are fewer than their dimensions.
+fn statistics(
+    metrics: &[&Metric],
+    shards: &Shards,
+    asked: Asked,
+    absent: u64,
+    wide: Option<(&WideRows, &[Range<usize>])>,
+) -> Vec<Evaluation> {
+    let computes: Vec<fn(&Problem) -> Score> = metrics
+        .iter()
+        .filter_map(|metric| match metric.compute {
+            Compute::Statistics(compute) => Some(compute),
+            Compute::Rows(_) => None,
+        })
+        .collect();
+    // The rows outside one shard, or all of them.
+    let rows_without = |left_out: Option<usize>| {
+        let (wide, ranges) = wide?;
+        let kept = ranges.iter().enumerate().filter(|(shard, _)| Some(*shard) != left_out);
+        Some((wide, kept.flat_map(|(_, range)| range.clone()).collect()))
+    };
+    let total = shards.total();
+    let whole = Prepared::of(&total).with_absent_classes(absent).with_wide_rows(rows_without(None));
+    let evaluation = |compute: &fn(&Problem) -> Score| {
+        let nulls: Vec<f64> = whole.permuted().filter_map(|problem| compute(&problem).value).collect();
+        Evaluation { score: Score { null: null(&nulls), ..compute(&whole.problem()) }, replicates: vec![] }
+    };
+    let mut evaluations: Vec<Evaluation> = computes.par_iter().map(evaluation).collect();
+    drop(whole);
+    if asked.interval && shards.count() > 1 {
+        let always = shards.always_varying();
+        let without = shards.leave_one_out(|shard, part| {
+            let prepared = Prepared::counting(part, &always).with_absent_classes(absent);
+            let prepared = prepared.with_wide_rows(rows_without(Some(shard)));
+            computes.iter().map(|compute| compute(&prepared.problem()).value).collect::<Vec<_>>()
+        });
+        for (place, evaluation) in evaluations.iter_mut().enumerate() {
+            evaluation.take_replicates(without.iter().map(|values| values[place]).collect());
+        }
+    } else if asked.interval {
+        evaluations.iter_mut().for_each(|evaluation| {
+            evaluation.score.interval_status = Some(Status::TooLarge);
+            evaluation.score.add_note("no interval: classes x dimensions x shards are more than 2^28 numbers");
+        });
     }
-    found
+    evaluations
+}
+
+fn of_rows(metrics: &[&Metric], rows: &Rows, permutations: &[Vec<u32>], asked: Asked) -> Vec<Evaluation> {
+    let one = |metric: &&Metric| {
+        let Compute::Rows(compute) = metric.compute else { return None };
+        let mut evaluation = compute(rows);
+        if evaluation.score.value.is_some() {
+            let permuted = permutations.iter().filter_map(|sources| {
+                let targets = rows.targets.rearranged(sources);
+                compute(&Rows { targets: &targets, ..*rows }).score.value
+            });
+            evaluation.score.null = null(&permuted.collect::<Vec<_>>());
+        }
+        evaluation.settle_interval(asked.interval);
+        Some(evaluation)
+    };
+    metrics.par_iter().filter_map(one).collect()
+}
+
+/// Seeded permutations that leave every row in its shard: for each, the row whose target a row gets.
+pub fn permutations(shards: &[Range<usize>], count: usize, seed: Seed) -> Vec<Vec<u32>> {
+    let one = |permutation: usize| {
+        let mut sources: Vec<u32> = (0..shards.last().map_or(0, |shard| shard.end) as u32).collect();
+        for (number, shard) in shards.iter().enumerate() {
+            seed.stream("null", &format!("{permutation} {number}")).shuffle(&mut sources[shard.clone()]);
+        }
+        sources
+    };
+    (0..count).map(one).collect()
+}
+
+/// The same for rows whose shard is given by row.
+pub fn permutations_of(shard_of_row: &[u8], shards: usize, count: usize, seed: Seed) -> Vec<Vec<u32>> {
+    if count == 0 {
+        return vec![];
+    }
+    let mut members: Vec<Vec<u32>> = vec![vec![]; shards];
+    shard_of_row.iter().zip(0..).for_each(|(&shard, row)| members[usize::from(shard)].push(row));
+    let one = |permutation: usize| {
+        let mut sources = vec![0; shard_of_row.len()];
+        for (number, rows) in members.iter().enumerate() {
+            let mut others = rows.clone();
+            seed.stream("null", &format!("{permutation} {number}")).shuffle(&mut others);
+            rows.iter().zip(others).for_each(|(&row, other)| sources[row as usize] = other);
+        }
+        sources
+    };
+    (0..count).map(one).collect()
+}
+
+/// Numbers that statistics kept apart by shard may have.
+const MOST_APART: usize = 1 << 28;
+
+/// Whether statistics of so many shards, dimensions, targets and responses are kept apart, as intervals need it.
+pub fn keeps_apart(shards: usize, dim: usize, width: usize, responses: usize) -> bool {
+    let each = dim.saturating_mul(dim.saturating_add(width.saturating_mul(responses)));
+    shards.saturating_mul(each) <= MOST_APART
+}
+
+fn null(values: &[f64]) -> Option<Null> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let square: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let deviation = (square / (count - 1.0)).sqrt();
+    (values.len() > 1).then_some(Null { mean, deviation, permutations: values.len() })
+}
+
+impl Metric {
+    /// Whether it is computed from statistics alone.
+    pub fn needs_statistics(&self) -> bool {
+        matches!(self.compute, Compute::Statistics(_))
+    }
 }
 
 impl Evaluation {
+    /// Takes the values without each shard in turn, and makes the interval of them.
+    fn take_replicates(&mut self, values: Vec<Option<f64>>) {
+        if let Some(replicates) = values.into_iter().collect::<Option<Vec<f64>>>() {
+            self.score.interval = self.score.value.and_then(|value| jackknife::interval(value, &replicates));
+            self.replicates = replicates;
+        }
+        self.settle_interval(true);
+    }
+
+    /// Says whether and why there is an interval, where one was asked for; takes it out where none was.
+    fn settle_interval(&mut self, asked: bool) {
+        if !asked {
+            self.score.interval = None;
+            return;
+        }
+        let status = if self.score.interval.is_some() { Status::Ok } else { Status::NotApplicable };
+        self.score.interval_status = Some(status);
+        if status != Status::Ok && self.score.value.is_some() {
+            self.score.add_note("no interval: a part of the rows has no value, or the definition gives none by row");
+        }
+    }
+
     /// A score without value.
-    fn without_value(metric: &str, status: Status, note: &str) -> Self {
+    pub fn without_value(metric: &str, status: Status, note: &str) -> Self {
         Self { score: Score::without_value(metric, status).noted(Some(note.to_owned())), replicates: vec![] }
     }
 

@@ -87,4 +87,12 @@ impl Score {
     pub fn noted(self, note: Option<String>) -> Self {
         Self { note, ..self }
     }
+
+    /// Adds a remark to those that are there.
+    pub fn add_note(&mut self, remark: &str) {
+        self.note = Some(match self.note.take() {
+            Some(note) => format!("{note}; {remark}"),
+            None => remark.to_owned(),
+        });
+    }
 }

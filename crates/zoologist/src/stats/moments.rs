@@ -1,133 +1,170 @@
-//! First and second moments of features and targets about their means.
+//! First and second moments of features and targets about their means, and what shrinkage needs of the higher ones.
 
-use std::ops::Range;
+use faer::Mat;
 
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-use faer::{Accum, Mat, Par};
+use super::kernels::{add_scaled, dot};
 
-use crate::base::{Features, Targets};
-
-/// Rows multiplied at once: large enough for a fast product, small enough to stay in cache.
-const BLOCK_ROWS: usize = 512;
-
-/// Sufficient statistics of n rows of d features F and t target columns Y (one-hot for classes).
+/// Sufficient statistics of n rows of d features F and k classes or target columns.
 ///
-/// Memory: d² + d·t numbers, whatever n. Source of the merge rules: Chan, Golub and LeVeque (1983), eq. 2.1.
+/// Memory: d² + d·k numbers per response, whatever n. With f the row less the mean: merge rules of the second moments
+/// from Chan, Golub and LeVeque (1983), eq. 2.1; those of the third and fourth follow by expanding the powers.
 #[derive(Debug, Clone)]
 pub struct Moments {
-    rows: usize,
+    pub(super) rows: usize,
     /// Mean row, d.
-    mean: Vec<f64>,
+    pub(super) mean: Vec<f64>,
     /// Centred Gram matrix (F - 1 mean')' (F - 1 mean'), d × d, lower triangle only.
-    scatter: Mat<f64>,
-    /// Column means of Y, t.
-    target_mean: Vec<f64>,
-    /// Centred sums of squares of the columns of Y, t.
-    target_scatter: Vec<f64>,
-    /// (F - 1 mean')' (Y - 1 target_mean'), d × t.
-    cross: Mat<f64>,
+    pub(super) scatter: Mat<f64>,
+    /// sum |f|² f, d.
+    pub(super) third: Vec<f64>,
+    /// sum |f|⁴.
+    pub(super) fourth: f64,
+    pub(super) marginals: Marginals,
+    /// (F - 1 mean')' (Y - 1 target_mean'), d × k, one per response. For classes the sum of f over each class.
+    pub(super) cross: Vec<Mat<f64>>,
+}
+
+/// What is known of the targets alone: the same for every response.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Marginals {
+    /// How many rows each class has, k.
+    Classes(Vec<u64>),
+    /// Target columns.
+    Columns {
+        /// Their means, k.
+        mean: Vec<f64>,
+        /// Their centred sums of squares, k.
+        scatter: Vec<f64>,
+    },
+}
+
+impl Marginals {
+    /// Nothing of nothing, of the same kind.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        match self {
+            Self::Classes(counts) => Self::Classes(vec![0; counts.len()]),
+            Self::Columns { mean, .. } => Self::Columns { mean: vec![0.0; mean.len()], scatter: vec![0.0; mean.len()] },
+        }
+    }
+
+    /// How many classes or columns there are.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Classes(counts) => counts.len(),
+            Self::Columns { mean, .. } => mean.len(),
+        }
+    }
+
+    fn means(&self, rows: usize) -> Vec<f64> {
+        match self {
+            Self::Classes(counts) => counts.iter().map(|&count| count as f64 / rows.max(1) as f64).collect(),
+            Self::Columns { mean, .. } => mean.clone(),
+        }
+    }
+
+    fn merge(&mut self, other: &Self, shift: &[f64], weight: f64, share: f64) {
+        match (self, other) {
+            (Self::Classes(counts), Self::Classes(others)) => {
+                counts.iter_mut().zip(others).for_each(|(count, other)| *count += other);
+            }
+            (Self::Columns { mean, scatter }, Self::Columns { scatter: others, .. }) => {
+                for (place, &shift) in shift.iter().enumerate() {
+                    scatter[place] += others[place] + weight * shift * shift;
+                    mean[place] += share * shift;
+                }
+            }
+            // Shards are compared before they are merged.
+            (Self::Classes(_), Self::Columns { .. }) | (Self::Columns { .. }, Self::Classes(_)) => {
+                unreachable!("classes are never merged with columns")
+            }
+        }
+    }
 }
 
 impl Moments {
-    /// Statistics of no rows, of `dim` features and `width` target columns.
-    pub fn empty(dim: usize, width: usize) -> Self {
+    /// Statistics of no rows, for the same features, targets and number of responses.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self::empty(self.dim(), &self.marginals, self.cross.len())
+    }
+
+    /// Statistics of no rows of `dim` features.
+    pub fn empty(dim: usize, marginals: &Marginals, responses: usize) -> Self {
+        let cross = vec![Mat::zeros(dim, marginals.width()); responses];
         Self {
             rows: 0,
             mean: vec![0.0; dim],
             scatter: Mat::zeros(dim, dim),
-            target_mean: vec![0.0; width],
-            target_scatter: vec![0.0; width],
-            cross: Mat::zeros(dim, width),
+            third: vec![0.0; dim],
+            fourth: 0.0,
+            marginals: marginals.emptied(),
+            cross,
         }
     }
 
-    /// Statistics of some rows of a matrix. Targets are parallel to the rows.
-    ///
-    /// ```
-    /// use zoologist::base::{Classes, Features, Targets, Values};
-    /// use zoologist::stats::Moments;
-    /// let features = Features::new(1, Values::F64(vec![1.0, 3.0, 8.0]));
-    /// let targets = Targets::Classes(Classes::from_names(&["a", "a", "b"])?);
-    /// let moments = Moments::of(&features, &targets, 0..3);
-    /// assert_eq!((moments.rows(), moments.mean(), moments.scatter()[(0, 0)]), (3, &[4.0][..], 26.0));
-    /// # Ok::<(), zoologist::base::TargetsError>(())
-    /// ```
-    pub fn of(features: &Features, targets: &Targets, rows: Range<usize>) -> Self {
-        let mut moments = Self::empty(features.dim(), targets.names().len());
-        moments.add(features, targets, rows);
-        moments
+    /// Whether another part describes the same features and targets under as many responses.
+    pub fn fits(&self, other: &Self) -> bool {
+        let kind = |moments: &Self| {
+            (std::mem::discriminant(&moments.marginals), moments.dim(), moments.width(), moments.cross.len())
+        };
+        kind(self) == kind(other)
     }
 
-    /// Takes in some rows of a matrix. Targets are parallel to the rows.
-    pub fn add(&mut self, features: &Features, targets: &Targets, rows: Range<usize>) {
-        for start in rows.clone().step_by(BLOCK_ROWS) {
-            self.merge(&Self::of_block(features, targets, start..rows.end.min(start + BLOCK_ROWS)));
-        }
-    }
-
-    /// Statistics of one block, by one centring and one product.
-    fn of_block(features: &Features, targets: &Targets, rows: Range<usize>) -> Self {
-        let mut block = Self::empty(features.dim(), targets.names().len());
-        block.rows = rows.len();
-        let mut centred = Mat::zeros(features.dim(), rows.len());
-        features.visit(rows.clone(), |row, column, value| centred[(column, row - rows.start)] = value);
-        block.mean = centre(&mut centred);
-        let mut target_rows = target_table(targets, rows);
-        block.target_mean = centre(&mut target_rows);
-        block.target_scatter =
-            (0..target_rows.nrows()).map(|column| target_rows.row(column).squared_norm_l2()).collect();
-        let square = BlockStructure::Rectangular;
-        let (left, right) = (&centred, centred.transpose());
-        matmul(
-            &mut block.scatter,
-            BlockStructure::TriangularLower,
-            Accum::Replace,
-            left,
-            square,
-            right,
-            square,
-            1.0,
-            Par::Seq,
-        );
-        faer::linalg::matmul::matmul(&mut block.cross, Accum::Replace, left, target_rows.transpose(), 1.0, Par::Seq);
-        block
-    }
-
-    /// Joins the statistics of other rows of the same features and targets.
+    /// Joins the statistics of other rows.
     ///
     /// # Panics
-    /// If the dimensions differ.
+    /// If they do not [fit](Moments::fits).
     pub fn merge(&mut self, other: &Self) {
-        assert_eq!(
-            (self.dim(), self.target_mean.len()),
-            (other.dim(), other.target_mean.len()),
-            "same features and targets"
-        );
-        let rows = self.rows + other.rows;
+        assert!(self.fits(other), "parts of the same features and targets");
         if other.rows == 0 {
             return;
         }
+        if self.rows == 0 {
+            self.clone_from(other);
+            return;
+        }
+        let rows = self.rows + other.rows;
         let share = other.rows as f64 / rows as f64;
         let weight = self.rows as f64 * share;
         let shift = difference(&other.mean, &self.mean);
-        let target_shift = difference(&other.target_mean, &self.target_mean);
-        for column in 0..shift.len() {
-            let pull = weight * shift[column];
-            let (into, from) = (self.scatter.col_as_slice_mut(column), other.scatter.col_as_slice(column));
-            for row in column..shift.len() {
-                into[row] += from[row] + pull * shift[row];
-            }
+        let target_shift = difference(&other.target_mean(), &self.target_mean());
+        self.merge_higher(other, &shift, share);
+        rank_one_update(&mut self.scatter, &other.scatter, &shift, weight);
+        for (into, from) in self.cross.iter_mut().zip(&other.cross) {
+            merge_cross(into, from, &shift, &target_shift, weight);
         }
-        for (column, &target) in target_shift.iter().enumerate() {
-            let (into, from) = (self.cross.col_as_slice_mut(column), other.cross.col_as_slice(column));
-            for row in 0..shift.len() {
-                into[row] += from[row] + weight * target * shift[row];
-            }
-            self.target_scatter[column] += other.target_scatter[column] + weight * target * target;
-        }
-        move_towards(&mut self.mean, &shift, share);
-        move_towards(&mut self.target_mean, &target_shift, share);
+        self.marginals.merge(&other.marginals, &target_shift, weight, share);
+        self.mean.iter_mut().zip(&shift).for_each(|(mean, shift)| *mean += share * shift);
         self.rows = rows;
+    }
+
+    /// The third and fourth moments, while the second ones are still apart.
+    fn merge_higher(&mut self, other: &Self, shift: &[f64], share: f64) {
+        // Each part's mean is off the common one by a multiple of the shift.
+        let own: Vec<f64> = shift.iter().map(|shift| -share * shift).collect();
+        let others: Vec<f64> = shift.iter().map(|shift| (1.0 - share) * shift).collect();
+        let (third, fourth) = self.higher_about(&own);
+        let (other_third, other_fourth) = other.higher_about(&others);
+        self.third = third.iter().zip(&other_third).map(|(a, b)| a + b).collect();
+        self.fourth = fourth + other_fourth;
+    }
+
+    /// The third and fourth moments about a point that this part's mean is `offset` away from.
+    fn higher_about(&self, offset: &[f64]) -> (Vec<f64>, f64) {
+        let rows = self.rows as f64;
+        let trace = self.trace();
+        let square = dot(offset, offset);
+        let turned = lower_times(&self.scatter, offset);
+        let third = (0..offset.len()).map(|place| {
+            self.third[place] + trace * offset[place] + 2.0 * turned[place] + rows * square * offset[place]
+        });
+        let fourth = self.fourth
+            + 4.0 * dot(offset, &turned)
+            + rows * square * square
+            + 4.0 * dot(offset, &self.third)
+            + 2.0 * square * trace;
+        (third.collect(), fourth)
     }
 
     /// How many rows went in.
@@ -140,6 +177,16 @@ impl Moments {
         self.mean.len()
     }
 
+    /// How many classes or target columns there are.
+    pub fn width(&self) -> usize {
+        self.marginals.width()
+    }
+
+    /// How many responses were accumulated: the targets, and each permutation of them.
+    pub fn responses(&self) -> usize {
+        self.cross.len()
+    }
+
     /// The mean row, d.
     pub fn mean(&self) -> &[f64] {
         &self.mean
@@ -150,68 +197,107 @@ impl Moments {
         &self.scatter
     }
 
-    /// Column means of the targets, t.
-    pub fn target_mean(&self) -> &[f64] {
-        &self.target_mean
+    /// Trace of the centred Gram matrix.
+    pub fn trace(&self) -> f64 {
+        (0..self.dim()).map(|place| self.scatter[(place, place)]).sum()
     }
 
-    /// Centred sums of squares of the target columns, t.
-    pub fn target_scatter(&self) -> &[f64] {
-        &self.target_scatter
+    /// sum |f|⁴ over the centred rows f; 0 unless the targets are classes.
+    pub fn fourth(&self) -> f64 {
+        self.fourth
     }
 
-    /// Centred products of features and targets, d × t.
-    pub fn cross(&self) -> &Mat<f64> {
-        &self.cross
+    /// What is known of the targets alone.
+    pub fn marginals(&self) -> &Marginals {
+        &self.marginals
     }
 
-    /// Whether a target column varies. A column of equal numbers may be off its mean by rounding.
-    pub fn varies(&self, column: usize) -> bool {
-        let level = self.rows as f64 * self.target_mean[column].powi(2);
-        self.target_scatter[column] > 1e-28 * level
+    /// Rows per class; `None` unless the targets are classes.
+    pub fn counts(&self) -> Option<&[u64]> {
+        match &self.marginals {
+            Marginals::Classes(counts) => Some(counts),
+            Marginals::Columns { .. } => None,
+        }
     }
+
+    /// Column means of the targets, k; for classes their shares.
+    pub fn target_mean(&self) -> Vec<f64> {
+        self.marginals.means(self.rows)
+    }
+
+    /// Centred sums of squares of the target columns, k.
+    pub fn target_scatter(&self) -> Vec<f64> {
+        match &self.marginals {
+            Marginals::Classes(counts) => {
+                let rows = self.rows.max(1) as f64;
+                counts.iter().map(|&count| count as f64 * (1.0 - count as f64 / rows)).collect()
+            }
+            Marginals::Columns { scatter, .. } => scatter.clone(),
+        }
+    }
+
+    /// Centred products of features and targets, d × k, under a response.
+    pub fn cross(&self, response: usize) -> &Mat<f64> {
+        &self.cross[response]
+    }
+
+    /// Whether each target column varies. A column of equal numbers may be off its mean by rounding.
+    pub fn varying(&self) -> Vec<bool> {
+        match &self.marginals {
+            Marginals::Classes(counts) => counts.iter().map(|&count| count > 0 && count < self.rows as u64).collect(),
+            Marginals::Columns { mean, scatter } => {
+                let above = |(mean, scatter): (&f64, &f64)| *scatter > 1e-28 * self.rows as f64 * mean * mean;
+                mean.iter().zip(scatter).map(above).collect()
+            }
+        }
+    }
+
+    /// mean' (centred Gram matrix) mean.
+    pub fn mean_energy(&self) -> f64 {
+        dot(&self.mean, &lower_times(&self.scatter, &self.mean))
+    }
+
+    /// Squared Frobenius norm of the centred Gram matrix.
+    pub fn scatter_square(&self) -> f64 {
+        let column = |place: usize| {
+            let below = &self.scatter.col_as_slice(place)[place..];
+            2.0 * dot(below, below) - below[0] * below[0]
+        };
+        (0..self.dim()).map(column).sum()
+    }
+}
+
+/// into += from + weight shift shift', lower triangles.
+pub(super) fn rank_one_update(into: &mut Mat<f64>, from: &Mat<f64>, shift: &[f64], weight: f64) {
+    for column in 0..shift.len() {
+        let pull = weight * shift[column];
+        let (into, from) = (&mut into.col_as_slice_mut(column)[column..], &from.col_as_slice(column)[column..]);
+        for ((into, from), shift) in into.iter_mut().zip(from).zip(&shift[column..]) {
+            *into += from + pull * shift;
+        }
+    }
+}
+
+fn merge_cross(into: &mut Mat<f64>, from: &Mat<f64>, shift: &[f64], target_shift: &[f64], weight: f64) {
+    for (column, &target) in target_shift.iter().enumerate() {
+        let pull = weight * target;
+        let pairs = into.col_as_slice_mut(column).iter_mut().zip(from.col_as_slice(column));
+        pairs.zip(shift).for_each(|((into, from), shift)| *into += from + pull * shift);
+    }
+}
+
+/// The product of a symmetric matrix, given by its lower triangle, and a vector.
+pub(super) fn lower_times(matrix: &Mat<f64>, vector: &[f64]) -> Vec<f64> {
+    let mut product = vec![0.0; vector.len()];
+    for column in 0..vector.len() {
+        let below = &matrix.col_as_slice(column)[column + 1..];
+        let diagonal = matrix[(column, column)] * vector[column];
+        product[column] += diagonal + dot(below, &vector[column + 1..]);
+        add_scaled(&mut product[column + 1..], vector[column], below);
+    }
+    product
 }
 
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
-}
-
-fn move_towards(mean: &mut [f64], shift: &[f64], share: f64) {
-    for (mean, shift) in mean.iter_mut().zip(shift) {
-        *mean += share * shift;
-    }
-}
-
-/// Target columns as rows of a t × n matrix: one-hot for classes.
-fn target_table(targets: &Targets, rows: Range<usize>) -> Mat<f64> {
-    match targets {
-        Targets::Classes(classes) => {
-            let mut table = Mat::zeros(classes.names().len(), rows.len());
-            for (sample, &class) in classes.index()[rows].iter().enumerate() {
-                table[(class as usize, sample)] = 1.0;
-            }
-            table
-        }
-        Targets::Multilabel(columns) | Targets::Regression(columns) => {
-            Mat::from_fn(columns.width(), rows.len(), |column, sample| columns.row(rows.start + sample)[column])
-        }
-    }
-}
-
-/// Subtracts from each row its mean, and gives the means.
-fn centre(table: &mut Mat<f64>) -> Vec<f64> {
-    let columns = table.ncols();
-    let mut mean = vec![0.0; table.nrows()];
-    for column in 0..columns {
-        for (sum, value) in mean.iter_mut().zip(table.col_as_slice(column)) {
-            *sum += value;
-        }
-    }
-    mean.iter_mut().for_each(|sum| *sum /= columns as f64);
-    for column in 0..columns {
-        for (value, mean) in table.col_as_slice_mut(column).iter_mut().zip(&mean) {
-            *value -= mean;
-        }
-    }
-    mean
 }

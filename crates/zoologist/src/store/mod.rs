@@ -15,6 +15,7 @@ mod atomic;
 mod block;
 mod job;
 mod sealed;
+pub mod statistics;
 
 pub use atomic::write as write_whole;
 

@@ -15,15 +15,16 @@
 //! the best features are none, depends on the features' scale through a constant 1e-5, and drops terms where there
 //! are more dimensions than rows. Here the global maximum of l is found, and its limits have names.
 
+pub mod compat;
 #[cfg(test)]
 pub mod oracle;
 mod profile;
-mod reduction;
 
 pub use profile::{ColumnEvidence, Limit};
 
-use crate::score::{Evaluation, Score, Status, jackknife};
-use crate::stats::{Moments, Shards};
+use super::prepared::{Prepared, Problem};
+use super::{Score, Status};
+use crate::stats::Moments;
 
 /// The evidence of every target column, and its mean.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,18 +39,31 @@ pub struct LogMe {
 ///
 /// ```
 /// use zoologist::base::{Classes, Features, Targets, Values};
-/// use zoologist::{score::logme::logme, stats::Moments};
+/// use zoologist::{score::logme::logme, stats::Shards};
 /// let features = Features::new(1, Values::F64(vec![-1.0, -1.1, 1.0, 0.9]));
 /// let targets = Targets::Classes(Classes::from_names(&["cat", "cat", "dog", "dog"])?);
-/// let result = logme(&Moments::of(&features, &targets, 0..4));
+/// let result = logme(&Shards::of(&features, &targets, &[0..4]).total());
 /// assert!((result.value().unwrap() - -1.005_098).abs() < 1e-6);
 /// # Ok::<(), zoologist::base::TargetsError>(())
 /// ```
 pub fn logme(moments: &Moments) -> LogMe {
-    let reduction = reduction::Reduction::of(moments);
-    let grid = profile::grid(&reduction);
-    let column = |column| moments.varies(column).then(|| profile::maximise(&reduction, &grid, column));
-    LogMe { columns: (0..moments.target_mean().len()).map(column).collect(), rows: moments.rows() }
+    of_problem(&Prepared::of(moments).problem())
+}
+
+/// The registry's entry.
+pub fn evaluate(problem: &Problem) -> Score {
+    of_problem(problem).score()
+}
+
+fn of_problem(problem: &Problem) -> LogMe {
+    let counted = problem.counted();
+    let columns: Vec<usize> = (0..counted.len()).filter(|&column| counted[column]).collect();
+    let mut found = vec![None; counted.len()];
+    if !columns.is_empty() {
+        let evidences = profile::maximise(problem.reduction(), problem.response(), &columns);
+        columns.into_iter().zip(evidences).for_each(|(column, evidence)| found[column] = Some(evidence));
+    }
+    LogMe { columns: found, rows: problem.moments().rows() }
 }
 
 impl LogMe {
@@ -65,16 +79,6 @@ impl LogMe {
         Some((self.value()? - without).max(0.0))
     }
 
-    /// The mean over these columns only.
-    pub fn mean_of(&self, columns: &[usize]) -> Option<f64> {
-        mean(columns.iter().map(|&column| self.columns[column].as_ref().and_then(|evidence| evidence.value)))
-    }
-
-    /// The columns that vary.
-    pub fn varying(&self) -> Vec<usize> {
-        (0..self.columns.len()).filter(|&column| self.columns[column].is_some()).collect()
-    }
-
     /// The value with its status and what the reader should know.
     pub fn score(&self) -> Score {
         let limits: Vec<Limit> = self.columns.iter().flatten().map(|column| column.limit).collect();
@@ -87,7 +91,9 @@ impl LogMe {
                 Status::NoiseFreeLimit,
                 Some("fewer rows than dimensions, and no noise is the best explanation".to_owned()),
             )
-        } else if !limits.is_empty() && limits.iter().all(|&limit| limit == Limit::FeaturesUnused) {
+        } else if limits.is_empty() {
+            (Status::NotApplicable, Some("no target column varies".to_owned()))
+        } else if limits.iter().all(|&limit| limit == Limit::FeaturesUnused) {
             (Status::FeaturesUnused, Some("no feature helps to explain any target".to_owned()))
         } else {
             (Status::Ok, (skipped > 0).then(|| format!("{skipped} target columns do not vary and are left out")))
@@ -99,23 +105,4 @@ impl LogMe {
 fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
-
-/// The registry's entry: the value, and the interval from the shards.
-pub fn evaluate(shards: &Shards, interval: bool) -> Evaluation {
-    let whole = logme(&shards.total());
-    let mut evaluation = Evaluation { score: whole.score(), replicates: vec![] };
-    let Some(value) = evaluation.score.value.filter(|_| interval) else { return evaluation };
-    // Only the columns that vary in every part: else the mean would jump when a rare class is left out.
-    let parts = shards.leave_one_out(logme);
-    let varies = |column: &usize| parts.iter().all(|part| part.columns[*column].is_some());
-    let columns: Vec<usize> = (0..whole.columns.len()).filter(varies).collect();
-    match parts.iter().map(|part| part.mean_of(&columns)).collect::<Option<Vec<f64>>>() {
-        Some(replicates) => {
-            evaluation.score.interval = jackknife::interval(value, &replicates);
-            evaluation.replicates = replicates;
-        }
-        None => evaluation.score.note = Some("no interval: without one of the shards there is no value".to_owned()),
-    }
-    evaluation
 }
