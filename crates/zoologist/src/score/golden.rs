@@ -14,6 +14,7 @@ use crate::stats::Moments;
 struct Case {
     task: String,
     exact: BTreeMap<String, Option<f64>>,
+    compat: BTreeMap<String, serde_json::Value>,
     columns: Option<BTreeMap<String, Option<ExpectedColumn>>>,
 }
 
@@ -37,14 +38,17 @@ fn array<T: npyz::Deserialize>(name: &str) -> std::io::Result<(Vec<u64>, Vec<T>)
     Ok((file.shape().to_vec(), file.into_vec()?))
 }
 
+/// A matrix in single or double precision, where there is one.
+fn matrix(file: &str) -> Option<Features> {
+    if let Ok((shape, values)) = array::<f32>(file) {
+        return Some(Features::new(shape[1] as usize, Values::F32(values)));
+    }
+    let (shape, values) = array::<f64>(file).ok()?;
+    Some(Features::new(shape[1] as usize, Values::F64(values)))
+}
+
 fn load(name: &str, task: &str) -> (Features, Targets) {
-    let file = format!("{name}.features.npy");
-    let features = if let Ok((shape, values)) = array::<f32>(&file) {
-        Features::new(shape[1] as usize, Values::F32(values))
-    } else {
-        let (shape, values) = array::<f64>(&file).unwrap();
-        Features::new(shape[1] as usize, Values::F64(values))
-    };
+    let features = matrix(&format!("{name}.features.npy")).unwrap();
     let file = format!("{name}.labels.npy");
     let names = |shape: &[u64]| (0..shape.get(1).copied().unwrap_or(1)).map(|place| place.to_string()).collect();
     let targets = match task {
@@ -116,12 +120,6 @@ fn logme_agrees_with_every_golden_column() {
     }
 }
 
-/// The source probabilities of a case, where it has them.
-fn source(name: &str) -> Option<Features> {
-    let (shape, values) = array::<f64>(&format!("{name}.probs.npy")).ok()?;
-    Some(Features::new(shape[1] as usize, Values::F64(values)))
-}
-
 #[test]
 fn every_score_of_the_registry_agrees_with_every_golden_case() {
     let settings = Settings::default();
@@ -131,7 +129,7 @@ fn every_score_of_the_registry_agrees_with_every_golden_case() {
         let order: Vec<usize> = (0..features.rows()).collect();
         let half = features.rows() / 2;
         let shards = [0..half, half..features.rows()];
-        let inputs = Inputs { source_probabilities: source(&name), ..Inputs::default() };
+        let inputs = Inputs { source_probabilities: matrix(&format!("{name}.probs.npy")), ..Inputs::default() };
         let rows = Rows {
             features: &features,
             targets: &targets,
@@ -156,6 +154,34 @@ fn every_score_of_the_registry_agrees_with_every_golden_case() {
         }
     }
     assert!(compared > 30, "{compared} comparisons");
+}
+
+#[test]
+fn pactran_is_minus_the_published_bound() {
+    let mut compared = 0;
+    for (name, case) in cases() {
+        let (features, targets) = load(&name, &case.task);
+        let order: Vec<usize> = (0..features.rows()).collect();
+        let inputs = Inputs { source_probabilities: matrix(&format!("{name}.probs.npy")), ..Inputs::default() };
+        let (shards, settings) = ([0..2, 2..features.rows()], Settings::default());
+        let rows = Rows {
+            features: &features,
+            targets: &targets,
+            shards: &shards,
+            order: &order,
+            inputs: &inputs,
+            settings: &settings,
+        };
+        for metric_name in ["pactran_dirichlet", "pactran_gamma"] {
+            let Some(published) = case.compat.get(metric_name).and_then(serde_json::Value::as_f64) else { continue };
+            let found = evaluate(&[metric(metric_name).unwrap()], &rows, false)[0].score.value.unwrap();
+            // Published code adds up single precision in single precision.
+            let relative = if name == "float32" { 1e-8 } else { 1e-12 };
+            assert_close(found, -published, relative, &format!("{name} {metric_name}"));
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 10);
 }
 
 /// Random features with a class signal, some wide, some of low rank, some with an offset.

@@ -20,16 +20,26 @@
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+mod emms;
+mod gamma_function;
 mod inputs;
 pub mod jackknife;
 pub mod kendall;
 mod knn;
 mod lbfgs;
+mod leep;
 mod linear;
 mod logistic;
 pub mod logme;
+mod mixture;
+mod nce;
+mod nleep;
+mod pactran;
+mod pactran_gauss;
 mod result;
 mod ridge;
+mod softmax;
+pub mod source;
 
 use std::ops::Range;
 
@@ -93,6 +103,18 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "logme", compute: Compute::Statistics(logme::evaluate), default: InAll::Yes },
     Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate), default: InAll::Yes },
     Metric { name: "knn", compute: Compute::Rows(knn::evaluate), default: InAll::Yes },
+    Metric { name: "leep", compute: Compute::Rows(leep::evaluate), default: InAll::WithSource },
+    Metric { name: "nce", compute: Compute::Rows(nce::evaluate), default: InAll::WithSource },
+    Metric { name: "nleep", compute: Compute::Rows(nleep::evaluate), default: InAll::OnRequest },
+    Metric {
+        name: "pactran_dirichlet",
+        compute: Compute::Rows(pactran::evaluate_dirichlet),
+        default: InAll::OnRequest,
+    },
+    Metric { name: "pactran_gamma", compute: Compute::Rows(pactran::evaluate_gamma), default: InAll::OnRequest },
+    Metric { name: "pactran_gauss", compute: Compute::Rows(pactran_gauss::evaluate), default: InAll::OnRequest },
+    Metric { name: "logistic", compute: Compute::Rows(logistic::evaluate), default: InAll::OnRequest },
+    Metric { name: "emms", compute: Compute::Rows(emms::evaluate), default: InAll::OnRequest },
 ];
 
 /// The metric of that name.
@@ -159,3 +181,5 @@ fn chance(targets: &Targets) -> Option<String> {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod reference;
