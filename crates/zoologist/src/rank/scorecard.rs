@@ -219,7 +219,7 @@ fn inputs(request: &Request, order: &[usize]) -> Result<Inputs, Error> {
     let probabilities = request.source_probabilities.as_ref().map(|path| {
         let table = parallel(path)?;
         let table = if request.source_logits { source::from_logits(&table) } else { table };
-        source::check(&table, order).map_err(|source| Error::Source { path: show(path), source })?;
+        source::check(&table, order.len()).map_err(|source| Error::Source { path: show(path), source })?;
         Ok::<_, Error>(table)
     });
     Ok(Inputs {

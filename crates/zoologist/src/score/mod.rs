@@ -20,6 +20,8 @@
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+mod emms;
+mod gamma_function;
 pub mod hscore;
 mod hscore_regularized;
 mod inputs;
@@ -27,15 +29,23 @@ pub mod jackknife;
 pub mod kendall;
 mod knn;
 mod lbfgs;
+mod leep;
 pub mod lfc;
 mod linear;
 mod logistic;
 pub mod logme;
+mod mixture;
+mod nce;
+mod nleep;
+mod pactran;
+mod pactran_gauss;
 mod prepared;
 mod reduction;
 mod result;
 mod ridge;
+mod softmax;
 mod solver;
+pub mod source;
 mod vci;
 mod wide;
 
@@ -130,6 +140,18 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "vci", compute: Compute::Statistics(vci::evaluate), default: InAll::OnRequest },
     Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate), default: InAll::Yes },
     Metric { name: "knn", compute: Compute::Rows(knn::evaluate), default: InAll::Yes },
+    Metric { name: "leep", compute: Compute::Rows(leep::evaluate), default: InAll::WithSource },
+    Metric { name: "nce", compute: Compute::Rows(nce::evaluate), default: InAll::WithSource },
+    Metric { name: "nleep", compute: Compute::Rows(nleep::evaluate), default: InAll::OnRequest },
+    Metric {
+        name: "pactran_dirichlet",
+        compute: Compute::Rows(pactran::evaluate_dirichlet),
+        default: InAll::OnRequest,
+    },
+    Metric { name: "pactran_gamma", compute: Compute::Rows(pactran::evaluate_gamma), default: InAll::OnRequest },
+    Metric { name: "pactran_gauss", compute: Compute::Rows(pactran_gauss::evaluate), default: InAll::OnRequest },
+    Metric { name: "logistic", compute: Compute::Rows(logistic::evaluate), default: InAll::OnRequest },
+    Metric { name: "emms", compute: Compute::Rows(emms::evaluate), default: InAll::OnRequest },
 ];
 
 /// The metric of that name.
@@ -350,3 +372,5 @@ fn chance(targets: &Targets) -> Option<String> {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod source_tests;
