@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod evaluate;
 mod extract;
 mod inspect;
 mod machinery;
@@ -18,6 +19,7 @@ pub fn run(options: Options) -> Result<Outcome> {
     match command {
         Command::Rank(options) => rank::run(&global, &options),
         Command::Score(options) => score::run(&global, &options),
+        Command::Evaluate(options) => evaluate::run(&global, &options),
         Command::Extract(options) => extract::run(&global, &options),
         Command::Inspect(options) => inspect::run(&global, &options),
         Command::Zoo(options) => zoo::run(&global, &options),

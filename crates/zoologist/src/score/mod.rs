@@ -20,6 +20,7 @@
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+pub mod agreement;
 mod inputs;
 pub mod jackknife;
 pub mod kendall;
@@ -28,6 +29,7 @@ mod lbfgs;
 mod linear;
 mod logistic;
 pub mod logme;
+mod ordinal;
 mod result;
 mod ridge;
 
