@@ -37,13 +37,17 @@ fn unit(numbers: &[f64]) -> Option<Vec<f64>> {
     if numbers.iter().all(|number| number == first) {
         return None;
     }
-    let mut numbers = scaled(numbers.to_vec());
-    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
-    numbers.iter_mut().for_each(|number| *number -= mean);
-    let mut numbers = scaled(numbers);
+    // The mean of numbers far from 0 is rounded; the deviations are small, so theirs takes out the rest.
+    let mut numbers = scaled(centred(scaled(centred(scaled(numbers.to_vec())))));
     let length = numbers.iter().map(|number| number * number).sum::<f64>().sqrt();
     numbers.iter_mut().for_each(|number| *number /= length);
     (length > 0.0).then_some(numbers)
+}
+
+fn centred(mut numbers: Vec<f64>) -> Vec<f64> {
+    let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
+    numbers.iter_mut().for_each(|number| *number -= mean);
+    numbers
 }
 
 /// Brings the largest number near 1 by a power of two, so that nothing is rounded and squares can't overflow.

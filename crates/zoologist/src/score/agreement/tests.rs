@@ -55,6 +55,16 @@ fn numbers_of_any_size_have_a_correlation() {
 }
 
 #[test]
+fn numbers_far_from_0_have_the_correlation_of_their_differences() {
+    let unit = 1.0 / f64::from(1 << 24);
+    let scores = [1.0, 2.0, 3.0, 5.0, 8.0];
+    let accuracies = [0.1, 0.2, 0.4, 0.3, 0.7];
+    let far = scores.map(|score| 1000.0 + score * unit);
+    let (expected, found) = (agreement(&scores, &accuracies), agreement(&far, &accuracies));
+    assert!((found.pearson.unwrap() - expected.pearson.unwrap()).abs() < 1e-14);
+}
+
+#[test]
 fn a_tie_for_the_last_places_is_drawn_from_fairly() {
     // Of the five tied ones two are taken: the mean of the better of the two over the ten pairs.
     let accuracies = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5];
