@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build demo test check deny bench agreement truth test-python
+.PHONY: help build demo test check deny bench bench-scores agreement truth test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,15 @@ bench: build ## Throughput against a Python loop, in one run: make bench DATA=fo
 	test -x benches/.venv/bin/python || $(PYTHON) -m venv benches/.venv
 	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
 	PATH="$(CURDIR)/benches/.venv/bin:$(PATH)" benches/.venv/bin/python benches/feature_pass.py "$(DATA)"
+
+bench-scores: build ## Cost of scoring against others' code: make bench-scores LOGME=checkout-of-thuml/LogME [CASES="5000x768x10"]
+	test -x benches/.venv-scores/bin/python || $(PYTHON) -m venv benches/.venv-scores
+	benches/.venv-scores/bin/python -m pip install --quiet --requirement benches/requirements-scores.txt
+	benches/.venv-scores/bin/python -c "import transformer_ranker" 2>/dev/null \
+	  || benches/.venv-scores/bin/python -m pip install --quiet transformer-ranker==0.2.0 $(TORCH) \
+	  || echo "transformer-ranker can't be installed here: it is left out" >&2
+	benches/.venv-scores/bin/python benches/scores.py $(if $(LOGME),--logme "$(LOGME)") $(if $(CASES),--cases $(CASES)) \
+	  --rounds $(or $(ROUNDS),3) --threads $(or $(THREADS),1)
 
 agreement: build ## Features of both runtimes against each other, and against references: make agreement [REFERENCE=folder]
 	$(PYTHON) demo/prepare.py

@@ -55,6 +55,8 @@ pub enum Command {
     Stats(Stats),
     /// Join statistics that were made apart
     Merge(Merge),
+    /// Does a score's ranking agree with true accuracies? Correlations, intervals, baselines
+    Evaluate(Evaluate),
     /// Write the features that a model gives for your pictures
     Extract(Extract),
     /// Say what a data set, a model, a zoo or a file of features is, or why it can't be used
@@ -234,6 +236,24 @@ impl TaskName {
             Self::Multilabel => Some(Task::Multilabel),
         }
     }
+}
+
+/// Options of `evaluate`.
+#[derive(Args)]
+pub struct Evaluate {
+    /// A CSV table: a line per model and data set, with the columns model, dataset, accuracy, scores, perhaps size. Or,
+    /// with --truth, one table per score: a line per model, a column per data set
+    #[arg(required = true, value_name = "RESULTS.csv")]
+    pub results: Vec<PathBuf>,
+    /// True accuracies: a line per model, a column per data set
+    #[arg(long, value_name = "TRUTH.csv")]
+    pub truth: Option<PathBuf>,
+    /// The columns that are scores [default: all others with numbers]
+    #[arg(long, value_name = "a,b", value_delimiter = ',', conflicts_with = "truth")]
+    pub score: Option<Vec<String>>,
+    /// Bootstrap draws for the intervals
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub draws: u32,
 }
 
 /// Options of `extract`.

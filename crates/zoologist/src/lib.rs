@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! floor 5  report    renders plain results
-//! floor 4  rank, inspect       the pipeline: data and zoo to a ranking; what a path is
+//! floor 4  rank, inspect, evaluate    the pipeline: data and zoo to a ranking; what a path is; scores against the truth
 //! floor 3            (the checks and layer studies come here)
 //! floor 2  score, extract     pure maths over statistics; the worker that runs models
 //! floor 1  stats, data, zoo, store    the ground: each knows none of the others
@@ -13,6 +13,7 @@
 
 pub mod base;
 pub mod data;
+pub mod evaluate;
 pub mod extract;
 pub mod inspect;
 pub mod rank;

@@ -5,8 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of each floor, from the ground up.
-const FLOORS: [&[&str]; 6] =
-    [&["base"], &["stats", "data", "zoo", "store"], &["score", "extract"], &[], &["rank", "inspect"], &["report"]];
+const FLOORS: [&[&str]; 6] = [
+    &["base"],
+    &["stats", "data", "zoo", "store"],
+    &["score", "extract"],
+    &[],
+    &["rank", "inspect", "evaluate"],
+    &["report"],
+];
 
 fn floor(module: &str) -> Option<usize> {
     FLOORS.iter().position(|modules| modules.contains(&module))

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod evaluate;
 mod extract;
 mod inspect;
 mod machinery;
@@ -21,6 +22,7 @@ pub fn run(options: Options) -> Result<Outcome> {
         Command::Score(options) => score::run(&global, &options),
         Command::Stats(options) => statistics::make(&global, &options),
         Command::Merge(options) => statistics::merge(&global, &options),
+        Command::Evaluate(options) => evaluate::run(&global, &options),
         Command::Extract(options) => extract::run(&global, &options),
         Command::Inspect(options) => inspect::run(&global, &options),
         Command::Zoo(options) => zoo::run(&global, &options),

@@ -22,9 +22,14 @@ pub struct Run {
 }
 
 impl Fixture {
+    /// A folder without anything.
+    pub fn empty() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
     /// Three classes of noisy coloured pictures, and a zoo of two networks.
     pub fn new() -> Self {
-        let fixture = Self { folder: TempDir::new().unwrap() };
+        let fixture = Self::empty();
         fixture.pictures("data", &[("blue", [40, 60, 200]), ("green", [50, 180, 60]), ("red", [190, 50, 40])], 20);
         fixture.network("zoo", "classifier");
         fixture.network("zoo", "other");

@@ -11,8 +11,13 @@ use super::files::open_regular;
 /// A reader of comma-separated rows, all of one width, spaces around cells removed. The first row is a row like any
 /// other.
 pub(super) fn open(path: &Path) -> Result<Reader<File>, Error> {
+    open_separated(path, b',')
+}
+
+/// The same with another sign than the comma.
+pub(super) fn open_separated(path: &Path, delimiter: u8) -> Result<Reader<File>, Error> {
     let (file, _) = open_regular(path)?;
-    Ok(ReaderBuilder::new().has_headers(false).trim(Trim::All).from_reader(file))
+    Ok(ReaderBuilder::new().has_headers(false).trim(Trim::All).delimiter(delimiter).from_reader(file))
 }
 
 /// The next row; `None` at the end.

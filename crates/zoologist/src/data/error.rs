@@ -143,6 +143,16 @@ pub enum Error {
         /// What is missing.
         problem: String,
     },
+    /// A column was asked for that the table has not.
+    #[error("{}: has no column {name}. It has: {known}.", show(path))]
+    NoSuchColumn {
+        /// The table.
+        path: PathBuf,
+        /// The column, as text.
+        name: String,
+        /// The columns there are.
+        known: String,
+    },
     /// More than fits in memory, or than one picture may have.
     #[error("{}: is too large to be read into memory. Split it, or use a machine with more memory.", show(.0))]
     TooLarge(PathBuf),
@@ -192,7 +202,7 @@ impl Fail for Error {
         match self {
             Self::Read { source, .. } => Fault::of_reading(source),
             Self::TooLarge(_) => Fault::Limit,
-            Self::Task { .. } => Fault::Usage,
+            Self::Task { .. } | Self::NoSuchColumn { .. } => Fault::Usage,
             _ => Fault::Input,
         }
     }

@@ -18,6 +18,7 @@ mod idx_file;
 pub mod labels;
 mod partition;
 mod picture;
+pub mod results;
 mod text_lines;
 mod walk;
 

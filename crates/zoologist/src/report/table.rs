@@ -151,7 +151,7 @@ fn agreement(truth: &Truth, width: Option<u16>) -> String {
 }
 
 /// A title and its items, or nothing where there are no items.
-fn list(title: &str, items: impl Iterator<Item = String>, width: Option<u16>) -> String {
+pub(super) fn list(title: &str, items: impl Iterator<Item = String>, width: Option<u16>) -> String {
     let mut table = bare_table();
     table.add_rows(items.map(|item| ["-".to_owned(), item]));
     if table.is_empty() {
@@ -160,7 +160,7 @@ fn list(title: &str, items: impl Iterator<Item = String>, width: Option<u16>) ->
     paragraph(title, width) + &finish(table, width)
 }
 
-fn paragraph(text: &str, width: Option<u16>) -> String {
+pub(super) fn paragraph(text: &str, width: Option<u16>) -> String {
     let mut table = bare_table();
     table.add_row([text]);
     finish(table, width)
@@ -174,7 +174,7 @@ fn bare_table() -> Table {
 }
 
 /// A table with a rule under its header; the columns in `numbers` stand to the right and keep their width.
-fn new_table(header: &[&str], numbers: Range<usize>) -> Table {
+pub(super) fn new_table(header: &[&str], numbers: Range<usize>) -> Table {
     let mut table = Table::new();
     let rule = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(rule)).force_no_tty().set_header(header.to_vec());
@@ -201,7 +201,7 @@ fn natural_width(table: &Table) -> usize {
     table.column_max_content_widths().into_iter().map(|width| usize::from(width) + GAP).sum()
 }
 
-fn finish(mut table: Table, width: Option<u16>) -> String {
+pub(super) fn finish(mut table: Table, width: Option<u16>) -> String {
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(NARROWEST)),
         None => table.set_content_arrangement(ContentArrangement::Disabled),

@@ -20,6 +20,7 @@
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+pub mod agreement;
 mod emms;
 mod gamma_function;
 pub mod hscore;
@@ -37,6 +38,7 @@ pub mod logme;
 mod mixture;
 mod nce;
 mod nleep;
+mod ordinal;
 mod pactran;
 mod pactran_gauss;
 mod prepared;
