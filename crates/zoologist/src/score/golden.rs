@@ -142,6 +142,10 @@ fn every_score_of_the_registry_agrees_with_every_golden_case() {
         };
         for (metric_name, expected) in &case.exact {
             let Some(metric) = metric(metric_name) else { continue };
+            // These values of PARC depend on the signs that LAPACK happened to give to the components: see `reference`.
+            if metric_name == "parc" {
+                continue;
+            }
             let found = evaluate(&[metric], &rows, false)[0].score.clone();
             compared += 1;
             match expected {

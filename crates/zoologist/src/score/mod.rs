@@ -20,16 +20,26 @@
 //! # Ok::<(), zoologist::base::TargetsError>(())
 //! ```
 
+mod discriminant;
+mod energy;
+mod gbc;
+mod groups;
 mod inputs;
 pub mod jackknife;
 pub mod kendall;
 mod knn;
 mod lbfgs;
+mod lda;
 mod linear;
 mod logistic;
 pub mod logme;
+pub mod ncti;
+mod parc;
+mod ped;
 mod result;
 mod ridge;
+mod sfda;
+mod transrate;
 
 use std::ops::Range;
 
@@ -93,6 +103,19 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "logme", compute: Compute::Statistics(logme::evaluate), default: InAll::Yes },
     Metric { name: "ridge", compute: Compute::Rows(ridge::evaluate), default: InAll::Yes },
     Metric { name: "knn", compute: Compute::Rows(knn::evaluate), default: InAll::Yes },
+    Metric { name: "transrate", compute: Compute::Rows(transrate::evaluate), default: InAll::Yes },
+    Metric {
+        name: "transrate_unweighted",
+        compute: Compute::Rows(transrate::evaluate_unweighted),
+        default: InAll::Yes,
+    },
+    Metric { name: "gbc", compute: Compute::Rows(gbc::evaluate), default: InAll::Yes },
+    Metric { name: "lda", compute: Compute::Rows(lda::evaluate), default: InAll::Yes },
+    Metric { name: "sfda", compute: Compute::Rows(sfda::evaluate), default: InAll::Yes },
+    Metric { name: "energy", compute: Compute::Rows(energy::evaluate), default: InAll::Yes },
+    Metric { name: "parc", compute: Compute::Rows(parc::evaluate), default: InAll::Yes },
+    Metric { name: "ncti", compute: Compute::Rows(ncti::evaluate), default: InAll::OnRequest },
+    Metric { name: "ped", compute: Compute::Rows(ped::evaluate), default: InAll::OnRequest },
 ];
 
 /// The metric of that name.
@@ -159,3 +182,5 @@ fn chance(targets: &Targets) -> Option<String> {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod reference;
