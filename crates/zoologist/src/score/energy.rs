@@ -4,8 +4,10 @@
 //! rows, at least of one. Source: Gholami et al. (ETran), ICCV 2023, eq. 5. It depends on the scale and the offset of
 //! the features; published code divides by zero rows below 200. Time n d.
 
+use rayon::prelude::*;
+
 use super::{Evaluation, Rows, groups};
-use crate::base::{Features, Targets};
+use crate::base::{Features, Targets, Values};
 
 /// The registry's entry.
 pub fn evaluate(rows: &Rows) -> Evaluation {
@@ -18,20 +20,19 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
 
 /// ln sum exp of each row.
 fn energies(features: &Features) -> Vec<f64> {
-    let mut found = Vec::with_capacity(features.rows());
-    let mut row = Vec::with_capacity(features.dim());
-    features.visit(0..features.rows(), |_, _, value| {
-        row.push(value);
-        if row.len() == features.dim() {
-            found.push(log_sum_exp(&row));
-            row.clear();
-        }
-    });
-    found
+    match features.values() {
+        Values::F32(values) => of_rows(values, features.dim()),
+        Values::F64(values) => of_rows(values, features.dim()),
+    }
+}
+
+fn of_rows<T: Copy + Into<f64> + Sync>(values: &[T], dim: usize) -> Vec<f64> {
+    values.par_chunks_exact(dim).map(log_sum_exp).collect()
 }
 
 /// About the largest, so that nothing overflows.
-fn log_sum_exp(values: &[f64]) -> f64 {
-    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    largest + values.iter().map(|value| (value - largest).exp()).sum::<f64>().ln()
+fn log_sum_exp<T: Copy + Into<f64>>(values: &[T]) -> f64 {
+    let values = || values.iter().map(|&value| value.into());
+    let largest = values().fold(f64::NEG_INFINITY, f64::max);
+    largest + values().map(|value| (value - largest).exp()).sum::<f64>().ln()
 }

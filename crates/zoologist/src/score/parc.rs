@@ -64,7 +64,7 @@ fn correlation(rows: &Rows, picked: &[usize]) -> Option<f64> {
     let (first, second) = match rows.targets {
         Targets::Classes(classes) => {
             let class = |place: usize| classes.index()[picked[place]];
-            distances(&features, |a, b| Some(if class(a) == class(b) { 0 } else { 1 }))
+            distances(&features, |a, b| Some(i64::from(class(a) != class(b))))
         }
         Targets::Multilabel(columns) | Targets::Regression(columns) => {
             let labels = Mat::from_fn(columns.width(), picked.len(), |label, place| columns.row(picked[place])[label]);
@@ -108,7 +108,7 @@ fn distances(features: &Mat<f64>, label: impl Fn(usize, usize) -> Option<i64>) -
 
 /// Spearman's correlation; `None` where one side does not vary.
 fn spearman(first: &[i64], second: &[i64]) -> Option<f64> {
-    let middle = (first.len() as f64 + 1.0) / 2.0;
+    let middle = f64::midpoint(first.len() as f64, 1.0);
     let about = |values: &[i64]| ranks(values).into_iter().map(|rank| rank - middle).collect::<Vec<f64>>();
     let (a, b) = (about(first), about(second));
     let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -123,7 +123,7 @@ fn ranks(values: &[i64]) -> Vec<f64> {
     let mut ranks = vec![0.0; values.len()];
     let mut before = 0;
     for equal in order.chunk_by(|a, b| a.0 == b.0) {
-        let rank = before as f64 + (equal.len() as f64 + 1.0) / 2.0;
+        let rank = before as f64 + f64::midpoint(equal.len() as f64, 1.0);
         equal.iter().for_each(|&(_, place)| ranks[place as usize] = rank);
         before += equal.len();
     }

@@ -1,6 +1,8 @@
 //! Scores of rows against an independent numpy implementation (full singular value decompositions in float64, every
 //! formula as it stands), and on inputs at the edge. Data come from formulas that both sides share.
 
+#![allow(clippy::unreadable_literal, reason = "values as numpy prints them")]
+
 use super::{Inputs, KnnTies, Rows, Score, Settings, Status, evaluate, metric};
 use crate::base::{Classes, Columns, Features, Targets, Values};
 
@@ -344,7 +346,7 @@ fn transrate_of_unit_trace_does_not_depend_on_scale() {
 #[test]
 fn parc_of_several_labels_is_that_of_the_reference() {
     let case = &CASES[0];
-    let value = |row: usize, label: usize| f64::from(u8::from((row * (label + 2) + row / 7) % 3 == 0));
+    let value = |row: usize, label: usize| f64::from(u8::from((row * (label + 2) + row / 7).is_multiple_of(3)));
     let values = (0..case.rows).flat_map(|row| (0..4).map(move |label| value(row, label))).collect();
     let columns = Columns::new((0..4).map(|label| label.to_string()).collect(), values).unwrap();
     let found = plain("parc", &case.features(), &Targets::Multilabel(columns));
@@ -383,26 +385,5 @@ fn neighbours_are_those_of_a_plain_search_also_among_equal_rows_and_over_several
         let mut others: Vec<usize> = (0..rows).filter(|&row| row != query).collect();
         others.sort_by(|&a, &b| distance(a, query).total_cmp(&distance(b, query)).then(order[a].cmp(&order[b])));
         assert_eq!(found[query], others[..3], "query {query}, label {}", labels[query]);
-    }
-}
-
-#[test]
-fn tmp_timing() {
-    let (rows, dim, k) = (5000, 768, 100);
-    let mut stream = crate::base::Seed(3).stream("test", "timing");
-    let features = Features::new(dim, Values::F32((0..rows * dim).map(|_| stream.unit() as f32).collect()));
-    let targets = classes(&(0..rows).map(|row| row % k).collect::<Vec<_>>());
-    let inputs = Inputs { source_features: Some(features.clone()), ..Inputs::default() };
-    let start = std::time::Instant::now();
-    let table = super::linear::centred(&features);
-    println!("centred {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    let mut gram = faer::Mat::zeros(dim, dim);
-    super::linear::add_lower_square(&mut gram, table.as_ref());
-    println!("gram {:?}", start.elapsed());
-    for name in NAMES.into_iter().chain(["ncti", "knn", "ridge"]) {
-        let start = std::time::Instant::now();
-        let found = score(name, &features, &targets, &inputs, &Settings::default());
-        println!("TIME {name} {:?} {:?}", start.elapsed(), found.value);
     }
 }
