@@ -1,23 +1,27 @@
 //! `knn`: leave-one-out accuracy of the three nearest neighbours.
 //!
 //! Squared Euclidean distance, the row itself excluded. Classes: the majority; where votes tie, the tied class whose
-//! neighbour is nearest. Several labels: a vote per label, the mean agreement over all entries. Regression: the mean
+//! neighbour is nearest (or, on request, the class that stands first). Several labels: a vote per label, the mean agreement over all entries. Regression: the mean
 //! of the neighbours, scored by Pearson's correlation with the target, averaged over the targets.
 //!
 //! Distances by one matrix product would lose digits under a large offset, so the product runs on centred features
 //! and only names candidates; they are ordered by direct differences. Equal distances: the row that stands earlier in
-//! the user's file. Time n² d.
+//! the user's file. Time n² d; memory: the features in double precision, and a few megabytes per thread.
 
-use faer::Mat;
+use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
-use super::{Evaluation, Rows, Status, chance, linear};
-use crate::base::{Classes, Columns, Targets};
+use super::{Evaluation, KnnTies, Rows, Status, chance, linear};
+use crate::base::{Classes, Columns, Features, Targets};
 
 /// How many neighbours vote.
 const NEIGHBOURS: usize = 3;
 /// Queries answered by one matrix product.
 const BLOCK: usize = 256;
+/// Rows that these queries meet at once.
+const TILE: usize = 2048;
+/// Candidates of a query above which those that fell behind are dropped.
+const MANY: usize = 256;
 /// Above this many rows only the first of the seeded order are queries.
 const MAX_QUERIES: usize = 50_000;
 
@@ -27,12 +31,14 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
     if count <= NEIGHBOURS {
         return Evaluation::without_value("knn", Status::NotApplicable, "it needs more than three rows");
     }
-    let neighbours = neighbours(rows);
+    let neighbours = nearest_rows(rows.features, rows.order);
     let sampled = (count > MAX_QUERIES).then(|| format!("queries: a seeded sample of {MAX_QUERIES} rows"));
     let note = [chance(rows.targets), sampled].into_iter().flatten().reduce(|a, b| format!("{a}; {b}"));
     match rows.targets {
         Targets::Classes(classes) => {
-            mean_of_queries(rows, &neighbours, note, |row, near| f64::from(vote(classes, near) == classes.index()[row]))
+            let ties = rows.settings.knn_ties;
+            let right = |row: usize, near: &_| f64::from(vote(classes, near, ties) == classes.index()[row]);
+            mean_of_queries(rows, &neighbours, note, right)
         }
         Targets::Multilabel(columns) => {
             mean_of_queries(rows, &neighbours, note, |row, near| agreement(columns, row, near))
@@ -41,6 +47,7 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
     }
 }
 
+/// Per query.
 type Neighbours = Vec<[usize; NEIGHBOURS]>;
 
 fn mean_of_queries(
@@ -55,45 +62,111 @@ fn mean_of_queries(
     Evaluation::mean_of_rows("knn", &per_row, &shards, note)
 }
 
-/// The nearest rows of each query, nearest first.
-fn neighbours(rows: &Rows) -> Neighbours {
-    let table = linear::centred(rows.features);
-    let norms: Vec<f64> = (0..table.ncols()).map(|row| table.col(row).squared_norm_l2()).collect();
-    let queries = table.ncols().min(MAX_QUERIES);
+/// The nearest rows of each query, nearest first; equally near rows in the given order.
+pub fn nearest_rows(features: &Features, order: &[usize]) -> Neighbours {
+    let table = linear::centred(features);
+    let search = Search {
+        norms: (0..table.ncols()).map(|row| table.col(row).squared_norm_l2()).collect(),
+        // A sum of d products is off by up to d machine epsilons, and the distance holds three of them.
+        rounding: 4.0 * table.nrows() as f64 * f64::EPSILON,
+        order,
+        table,
+    };
+    let queries = search.norms.len().min(MAX_QUERIES);
     let starts: Vec<usize> = (0..queries).step_by(BLOCK).collect();
-    let block = |&start: &usize| {
-        let end = queries.min(start + BLOCK);
-        let products = linear::product(table.transpose(), table.subcols(start, end - start));
-        let nearest = |query: usize| nearest(&table, &norms, rows.order, query, products.col_as_slice(query - start));
-        (start..end).map(nearest).collect::<Neighbours>()
-    };
-    starts.par_iter().flat_map_iter(block).collect()
+    starts.par_iter().flat_map_iter(|&start| search.block(start, queries.min(start + BLOCK))).collect()
 }
 
-/// The nearest rows of one query, given its products with all rows.
-fn nearest(table: &Mat<f64>, norms: &[f64], order: &[usize], query: usize, products: &[f64]) -> [usize; NEIGHBOURS] {
-    let rough = |row: usize| norms[row] + norms[query] - 2.0 * products[row];
-    let mut distances: Vec<f64> = (0..norms.len()).filter(|&row| row != query).map(rough).collect();
-    let (_, &mut last, _) = distances.select_nth_unstable_by(NEIGHBOURS - 1, f64::total_cmp);
-    // Every row that may be among the nearest, given the rounding of a product of d terms.
-    let largest = norms.iter().copied().fold(0.0, f64::max);
-    let rounding = 4.0 * table.nrows() as f64 * f64::EPSILON * (largest + norms[query]);
-    let candidates = (0..norms.len()).filter(|&row| row != query && rough(row) <= last + rounding);
-    let exact = |row: usize| {
-        let pairs = table.col_as_slice(row).iter().zip(table.col_as_slice(query));
-        (pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>(), order[row], row)
-    };
-    let mut ordered: Vec<(f64, usize, usize)> = candidates.map(exact).collect();
-    ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    std::array::from_fn(|place| ordered[place].2)
+/// All rows, ready to be searched.
+struct Search<'a> {
+    /// Centred features, d × n.
+    table: Mat<f64>,
+    /// Squared lengths of the rows.
+    norms: Vec<f64>,
+    /// How far a distance made of products may be off, as a share of the two squared lengths.
+    rounding: f64,
+    order: &'a [usize],
 }
 
-fn vote(classes: &Classes, near: &[usize; NEIGHBOURS]) -> u32 {
+/// The rows that may be among the nearest of a query, given what was seen so far.
+struct Candidates {
+    query: usize,
+    /// The least upper bounds of distances, rising.
+    reach: [f64; NEIGHBOURS],
+    /// Lower bound of the distance, and row.
+    kept: Vec<(f64, usize)>,
+}
+
+impl Search<'_> {
+    /// The nearest rows of the queries `start..end`, tile after tile, so that memory does not grow with n.
+    fn block(&self, start: usize, end: usize) -> Neighbours {
+        let mut all: Vec<Candidates> = (start..end).map(Candidates::of).collect();
+        let queries = self.table.subcols(start, end - start);
+        let mut products = Mat::zeros(TILE, end - start);
+        for first in (0..self.norms.len()).step_by(TILE) {
+            let tile = self.table.subcols(first, TILE.min(self.norms.len() - first));
+            let into = products.subrows_mut(0, tile.ncols());
+            faer::linalg::matmul::matmul(into, Accum::Replace, tile.transpose(), queries, 1.0, Par::Seq);
+            for (place, candidates) in all.iter_mut().enumerate() {
+                candidates.see(self, first, &products.col_as_slice(place)[..tile.ncols()]);
+            }
+        }
+        all.into_iter().map(|candidates| self.nearest(candidates)).collect()
+    }
+
+    /// The nearest of the candidates, by direct differences.
+    fn nearest(&self, mut candidates: Candidates) -> [usize; NEIGHBOURS] {
+        candidates.drop_far();
+        let query = self.table.col_as_slice(candidates.query);
+        let exact = |&(_, row): &(f64, usize)| {
+            let pairs = self.table.col_as_slice(row).iter().zip(query);
+            (pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>(), self.order[row], row)
+        };
+        let mut ordered: Vec<(f64, usize, usize)> = candidates.kept.iter().map(exact).collect();
+        ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        std::array::from_fn(|place| ordered[place].2)
+    }
+}
+
+impl Candidates {
+    fn of(query: usize) -> Self {
+        Self { query, reach: [f64::INFINITY; NEIGHBOURS], kept: vec![] }
+    }
+
+    /// Takes in rows from `first` on, given their products with the query.
+    fn see(&mut self, search: &Search, first: usize, products: &[f64]) {
+        let own = search.norms[self.query];
+        for ((row, norm), product) in (first..).zip(&search.norms[first..]).zip(products) {
+            let (rough, slack) = (norm + own - 2.0 * product, search.rounding * (norm + own));
+            if rough - slack > self.reach[NEIGHBOURS - 1] || row == self.query {
+                continue;
+            }
+            self.kept.push((rough - slack, row));
+            let place = self.reach.partition_point(|&bound| bound <= rough + slack);
+            if place < NEIGHBOURS {
+                self.reach[place..].rotate_right(1);
+                self.reach[place] = rough + slack;
+            }
+        }
+        if self.kept.len() > MANY {
+            self.drop_far();
+        }
+    }
+
+    fn drop_far(&mut self) {
+        let reach = self.reach[NEIGHBOURS - 1];
+        self.kept.retain(|&(bound, _)| bound <= reach);
+    }
+}
+
+fn vote(classes: &Classes, near: &[usize; NEIGHBOURS], ties: KnnTies) -> u32 {
     let labels = near.map(|row| classes.index()[row]);
-    let votes = |label: u32| labels.iter().filter(|&&other| other == label).count();
-    let most = labels.iter().map(|&label| votes(label)).max().unwrap_or_default();
-    // Neighbours stand nearest first, so the first label with the most votes wins a tie.
-    labels.into_iter().find(|&label| votes(label) == most).unwrap_or(labels[0])
+    let votes = |label: &u32| labels.iter().filter(|&other| other == label).count();
+    let most = labels.iter().map(votes).max().unwrap_or_default();
+    let mut tied = labels.into_iter().filter(|label| votes(label) == most);
+    // Neighbours stand nearest first.
+    let winner = if ties == KnnTies::Nearest { tied.next() } else { tied.min() };
+    winner.unwrap_or(labels[0])
 }
 
 fn agreement(columns: &Columns, row: usize, near: &[usize; NEIGHBOURS]) -> f64 {

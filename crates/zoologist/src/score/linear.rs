@@ -10,24 +10,45 @@ use faer::linalg::householder::{
     apply_block_householder_sequence_transpose_on_the_left_in_place_scratch as apply_transposed_scratch,
     apply_block_householder_sequence_transpose_on_the_left_in_place_with_conj as apply_transposed,
 };
+use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::qr::no_pivoting::factor::recommended_block_size;
 use faer::{Accum, Conj, Mat, MatMut, MatRef, Par, Spec};
 
-use crate::base::Features;
+use crate::base::{Features, Values};
 
-/// Features about their mean, as a d × n matrix: one column per row of data.
+/// Multiply-adds above which a score is refused, rather than run for many minutes on one core.
+pub const MAX_COST: f64 = 5e12;
+
+/// Features about their mean, as a d × n matrix: one column per row of data. This is a copy in double precision.
 pub fn centred(features: &Features) -> Mat<f64> {
     let mut table = Mat::<f64>::zeros(features.dim(), features.rows());
-    features.visit(0..features.rows(), |row, column, value| table[(column, row)] = value);
+    match features.values() {
+        Values::F32(values) => fill(&mut table, values),
+        Values::F64(values) => fill(&mut table, values),
+    }
+    // The second round takes away what rounding left of a large mean.
+    for _ in 0..2 {
+        centre(&mut table);
+    }
+    table
+}
+
+fn fill<T: Copy + Into<f64>>(table: &mut Mat<f64>, values: &[T]) {
+    let dim = table.nrows();
+    for (row, numbers) in values.chunks_exact(dim).enumerate() {
+        table.col_as_slice_mut(row).iter_mut().zip(numbers).for_each(|(into, &number)| *into = number.into());
+    }
+}
+
+fn centre(table: &mut Mat<f64>) {
     let mut mean = vec![0.0; table.nrows()];
     for row in 0..table.ncols() {
         mean.iter_mut().zip(table.col_as_slice(row)).for_each(|(sum, value)| *sum += value);
     }
-    mean.iter_mut().for_each(|sum| *sum /= features.rows() as f64);
+    mean.iter_mut().for_each(|sum| *sum /= table.ncols() as f64);
     for row in 0..table.ncols() {
         table.col_as_slice_mut(row).iter_mut().zip(&mean).for_each(|(value, mean)| *value -= mean);
     }
-    table
 }
 
 /// The product of two matrices.
@@ -35,6 +56,33 @@ pub fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut result = Mat::zeros(left.nrows(), right.ncols());
     faer::linalg::matmul::matmul(&mut result, Accum::Replace, left, right, 1.0, Par::Seq);
     result
+}
+
+/// Adds the product of a matrix with its transpose, lower triangle only: half the time of a full product.
+pub fn add_lower_square(into: &mut Mat<f64>, table: MatRef<'_, f64>) {
+    let (lower, whole) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+    triangular::matmul(into, lower, Accum::Add, table, whole, table.transpose(), whole, 1.0, Par::Seq);
+}
+
+/// The smaller of the two Gram matrices of a table, lower triangle only.
+fn smaller_gram(table: MatRef<'_, f64>) -> Mat<f64> {
+    let (dim, rows) = table.shape();
+    let mut gram = Mat::zeros(dim.min(rows), dim.min(rows));
+    add_lower_square(&mut gram, if rows <= dim { table.transpose() } else { table });
+    gram
+}
+
+/// The least eigenvalue that counts for a table of this shape (the rank rule).
+pub fn rank_limit(shape: (usize, usize), largest: f64) -> f64 {
+    shape.0.max(shape.1) as f64 * f64::EPSILON * largest
+}
+
+/// Squared singular values of a table that count by the rank rule, rising. Time d n min(d, n).
+pub fn squared_singular_values(table: MatRef<'_, f64>) -> Vec<f64> {
+    let mut values = Tridiagonal::of(&smaller_gram(table)).eigenvalues();
+    let limit = rank_limit(table.shape(), values.last().copied().unwrap_or_default());
+    values.retain(|&value| value > limit);
+    values
 }
 
 /// A symmetric matrix A = Q T Q' with T tridiagonal and Q a product of Householder reflectors.
@@ -162,27 +210,77 @@ pub struct Basis {
     pub squares: Vec<f64>,
 }
 
+/// The eigenvectors of the smaller Gram matrix that count by the rank rule.
+struct Decomposition {
+    /// Squared singular values, rising.
+    squares: Vec<f64>,
+    /// Eigenvectors as columns: of n numbers each if `dual`, else of d.
+    vectors: Mat<f64>,
+    /// Whether the n × n Gram matrix was the smaller one.
+    dual: bool,
+}
+
+impl Decomposition {
+    fn of(table: &Mat<f64>) -> Option<Self> {
+        let (values, vectors) = Tridiagonal::of(&smaller_gram(table.as_ref())).eigen()?;
+        let limit = rank_limit(table.shape(), values.last().copied().unwrap_or_default());
+        let first = values.partition_point(|&value| value <= limit);
+        let vectors = vectors.subcols(first, values.len() - first).to_owned();
+        Some(Self { squares: values[first..].to_vec(), vectors, dual: table.ncols() <= table.nrows() })
+    }
+}
+
 impl Basis {
     /// From centred features, d × n, by the smaller of the two Gram matrices; `None` where no
     /// eigenvectors are found. Time n d min(n, d).
     pub fn of(table: &Mat<f64>) -> Option<Self> {
-        let (dim, rows) = table.shape();
-        let dual = rows <= dim;
-        let gram =
-            if dual { product(table.transpose(), table.as_ref()) } else { product(table.as_ref(), table.transpose()) };
-        let (values, vectors) = Tridiagonal::of(&gram).eigen()?;
-        let limit = values.last().map_or(0.0, |top| top * dim.max(rows) as f64 * f64::EPSILON);
-        let first = values.partition_point(|&value| value <= limit);
-        let kept = vectors.subcols(first, values.len() - first);
-        let squares = values[first..].to_vec();
+        let Decomposition { squares, vectors, dual } = Decomposition::of(table)?;
         if dual {
-            return Some(Self { vectors: kept.to_owned(), squares });
+            return Some(Self { vectors, squares });
         }
-        let mut vectors = product(table.transpose(), kept);
+        let mut vectors = product(table.transpose(), vectors.as_ref());
         for (column, square) in squares.iter().enumerate() {
             vectors.col_as_slice_mut(column).iter_mut().for_each(|value| *value /= square.sqrt());
         }
         Some(Self { vectors, squares })
+    }
+}
+
+/// The scores of the first principal components. The sign of a component is arbitrary, and some scores depend on it:
+/// here its largest loading is positive, as in scikit-learn.
+pub struct Components {
+    /// p × n, the largest component first.
+    pub scores: Mat<f64>,
+    /// p squared singular values, falling.
+    pub squares: Vec<f64>,
+}
+
+/// Whether the largest loading is negative; the first of those that are equal but for rounding.
+fn points_back(loadings: &[f64]) -> bool {
+    let least = largest(loadings) * (1.0 - 1e-9);
+    loadings.iter().find(|loading| loading.abs() >= least).is_some_and(|&loading| loading < 0.0)
+}
+
+impl Components {
+    /// The first `most` components of centred features, d × n, or all that count by the rank rule; `None` where no
+    /// eigenvectors are found. Time n d min(n, d).
+    pub fn of(table: &Mat<f64>, most: usize) -> Option<Self> {
+        let Decomposition { squares, vectors, dual } = Decomposition::of(table)?;
+        let squares: Vec<f64> = squares.into_iter().rev().take(most).collect();
+        let top = vectors.ncols() - squares.len();
+        let falling = Mat::from_fn(vectors.nrows(), squares.len(), |row, column| {
+            vectors[(row, top + squares.len() - 1 - column)]
+        });
+        let mut scores = if dual {
+            Mat::from_fn(squares.len(), falling.nrows(), |place, row| falling[(row, place)] * squares[place].sqrt())
+        } else {
+            product(falling.transpose(), table.as_ref())
+        };
+        let loadings = if dual { product(table.as_ref(), falling.as_ref()) } else { falling };
+        for place in (0..squares.len()).filter(|&place| points_back(loadings.col_as_slice(place))) {
+            scores.row_mut(place).iter_mut().for_each(|score| *score = -*score);
+        }
+        Some(Self { scores, squares })
     }
 }
 

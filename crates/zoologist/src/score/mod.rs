@@ -21,8 +21,12 @@
 //! ```
 
 pub mod agreement;
+mod discriminant;
 mod emms;
+mod energy;
 mod gamma_function;
+mod gbc;
+mod groups;
 pub mod hscore;
 mod hscore_regularized;
 mod inputs;
@@ -30,6 +34,7 @@ pub mod jackknife;
 pub mod kendall;
 mod knn;
 mod lbfgs;
+mod lda;
 mod leep;
 pub mod lfc;
 mod linear;
@@ -37,17 +42,22 @@ mod logistic;
 pub mod logme;
 mod mixture;
 mod nce;
+pub mod ncti;
 mod nleep;
 mod ordinal;
 mod pactran;
 mod pactran_gauss;
+mod parc;
+mod ped;
 mod prepared;
 mod reduction;
 mod result;
 mod ridge;
+mod sfda;
 mod softmax;
 mod solver;
 pub mod source;
+mod transrate;
 mod vci;
 mod wide;
 
@@ -154,6 +164,19 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "pactran_gauss", compute: Compute::Rows(pactran_gauss::evaluate), default: InAll::OnRequest },
     Metric { name: "logistic", compute: Compute::Rows(logistic::evaluate), default: InAll::OnRequest },
     Metric { name: "emms", compute: Compute::Rows(emms::evaluate), default: InAll::OnRequest },
+    Metric { name: "transrate", compute: Compute::Rows(transrate::evaluate), default: InAll::Yes },
+    Metric {
+        name: "transrate_unweighted",
+        compute: Compute::Rows(transrate::evaluate_unweighted),
+        default: InAll::Yes,
+    },
+    Metric { name: "gbc", compute: Compute::Rows(gbc::evaluate), default: InAll::Yes },
+    Metric { name: "lda", compute: Compute::Rows(lda::evaluate), default: InAll::Yes },
+    Metric { name: "sfda", compute: Compute::Rows(sfda::evaluate), default: InAll::Yes },
+    Metric { name: "energy", compute: Compute::Rows(energy::evaluate), default: InAll::Yes },
+    Metric { name: "parc", compute: Compute::Rows(parc::evaluate), default: InAll::Yes },
+    Metric { name: "ncti", compute: Compute::Rows(ncti::evaluate), default: InAll::OnRequest },
+    Metric { name: "ped", compute: Compute::Rows(ped::evaluate), default: InAll::OnRequest },
 ];
 
 /// The metric of that name.
@@ -374,5 +397,6 @@ fn chance(targets: &Targets) -> Option<String> {
 
 #[cfg(test)]
 mod golden;
+mod reference;
 #[cfg(test)]
 mod source_tests;
