@@ -18,6 +18,7 @@ mod idx_file;
 pub mod labels;
 mod partition;
 mod picture;
+mod strata;
 mod text_lines;
 mod walk;
 
