@@ -12,4 +12,4 @@ mod targets;
 pub use fault::{Fail, Fault};
 pub use features::{Features, Values};
 pub use seed::{Seed, Stream};
-pub use targets::{Classes, Columns, Targets, TargetsError, Task};
+pub use targets::{Classes, Columns, Interned, Targets, TargetsError, Task};

@@ -5,7 +5,10 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
+use std::borrow::Cow;
 use std::io::{self, Read};
+
+use crate::base::Interned;
 
 /// Deflate can't shrink anything further than 1032 : 1 (zlib's technical notes).
 pub(in crate::data) const LARGEST_DEFLATE_RATIO: u64 = 1032;
@@ -49,7 +52,7 @@ pub(in crate::data) enum ByteOrder {
 }
 
 /// The values of an array, in file order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(in crate::data) enum Cells {
     /// Half and single precision.
     F32(Vec<f32>),
@@ -58,7 +61,7 @@ pub(in crate::data) enum Cells {
     /// Integers and truth values.
     Integers(Vec<i64>),
     /// Text.
-    Text(Vec<String>),
+    Text(Interned),
 }
 
 /// An error about a file's content; [`crate::data::Error::reading`] adds the file's name.
@@ -180,17 +183,17 @@ fn half(bits: u16) -> f32 {
     if bits & 0x8000 == 0 { magnitude } else { -magnitude }
 }
 
-fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Vec<String>> {
+fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Interned> {
     let mut item = vec![0; element.size()];
-    let mut texts = Vec::new();
-    for _ in 0..count {
+    let mut texts = Interned::default();
+    for row in 0..count {
         source.read_exact(&mut item)?;
         let text = match element {
-            Element::Characters(_) => from_utf32(&item, order),
-            _ => std::str::from_utf8(&item).ok().map(str::to_owned),
+            Element::Characters(_) => from_utf32(&item, order).map(Cow::Owned),
+            _ => std::str::from_utf8(&item).ok().map(Cow::Borrowed),
         };
-        let text = text.ok_or_else(|| invalid(format!("row {} (counted from 0) is not valid text", texts.len())))?;
-        texts.push(text.trim_end_matches('\0').to_owned());
+        let text = text.ok_or_else(|| invalid(format!("row {row} (counted from 0) is not valid text")))?;
+        texts.push(text.trim_end_matches('\0'));
     }
     Ok(texts)
 }

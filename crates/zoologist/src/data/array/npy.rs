@@ -147,7 +147,8 @@ fn row_after_row(cells: Cells, shape: &[usize]) -> Cells {
         Cells::F32(values) => Cells::F32(transposed(&values, rows)),
         Cells::F64(values) => Cells::F64(transposed(&values, rows)),
         Cells::Integers(values) => Cells::Integers(transposed(&values, rows)),
-        Cells::Text(values) => Cells::Text(transposed(&values, rows)),
+        // A table of text is refused, and a single column stands in order.
+        Cells::Text(texts) => Cells::Text(texts),
     }
 }
 

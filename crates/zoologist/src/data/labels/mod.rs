@@ -73,7 +73,7 @@ fn from_array(array: Array) -> Result<Raw, &'static str> {
     Ok(match array.cells {
         Cells::Text(_) if columns > 1 => return Err("holds several columns of text: one label per row is needed"),
         Cells::Text(texts) => Raw::Texts(texts),
-        Cells::Integers(values) if columns == 1 => Raw::Texts(values.iter().map(i64::to_string).collect()),
+        Cells::Integers(values) if columns == 1 => Raw::Integers(values),
         Cells::Integers(values) => {
             Raw::Numbers { names, values: values.into_iter().map(|value| value as f64).collect() }
         }
