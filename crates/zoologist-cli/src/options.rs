@@ -111,9 +111,9 @@ pub enum RuntimeName {
 /// Options of `score`.
 #[derive(Args)]
 pub struct Score {
-    /// n × d features: .npy, .npz or .safetensors
+    /// n × d features: .npy, .npz, .safetensors or .parquet
     pub features: PathBuf,
-    /// n labels: .npy, .npz, .txt or .csv; left out if FEATURES is an .npz that holds them
+    /// n labels: .npy, .npz, .parquet, .txt or .csv; left out if FEATURES is an .npz or .parquet that holds them
     pub labels: Option<PathBuf>,
     /// Scores to compute, by name, or all
     #[arg(long, default_value = "all", value_name = "all|a,b")]
