@@ -148,7 +148,7 @@ fn files_that_are_no_array_files_are_refused() {
     let folder = Folder::new();
     assert_eq!(
         folder.features("x.pkl", b"").unwrap_err(),
-        "x.pkl: its extension is not known here. Known are: .npy, .npz, .safetensors."
+        "x.pkl: its extension is not known here. Known are: .npy, .npz, .safetensors, .parquet."
     );
     let missing = features::read(&folder.0.path().join("gone.npy")).unwrap_err();
     assert_eq!(folder.message(&missing), "gone.npy: there is no such file or folder. Check the spelling of the path.");
@@ -415,7 +415,11 @@ fn labels_that_cannot_be_used_are_refused_with_the_reason() {
         ("y.npy", &nan, "y.npy: the target of row 1, column 0 is NaN or infinite: mend or drop that row."),
         ("y.npy", &large, "y.npy: holds an integer above 2^63: 18446744073709551615."),
         ("y.npy", &surrogate, "y.npy: row 1 (counted from 0) is not valid text."),
-        ("y.json", b"", "y.json: its extension is not known here. Known are: .npy, .npz, .safetensors, .txt, .csv."),
+        (
+            "y.json",
+            b"",
+            "y.json: its extension is not known here. Known are: .npy, .npz, .safetensors, .parquet, .txt, .csv.",
+        ),
     ];
     let folder = Folder::new();
     for (name, content, message) in cases {

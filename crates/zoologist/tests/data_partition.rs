@@ -157,3 +157,119 @@ fn a_group_larger_than_a_shard_leaves_fewer_shards() {
     let shards = Partition::new(&targets, Some(&groups), Seed(0)).shards(10);
     assert_eq!(shards.len(), 2);
 }
+
+/// FNV-1a over the order, so that an order of thousands of samples is one number here.
+fn digest(partition: &Partition) -> u64 {
+    partition
+        .order()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, &sample| (hash ^ sample as u64).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+/// Targets of every kind, from a formula.
+fn targets_of_every_kind() -> Vec<(&'static str, Targets)> {
+    let scrambled = |row: u64| row.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+    let named = |n: u64, classes: u64| {
+        let names: Vec<String> = (0..n).map(|row| (scrambled(row) % classes).to_string()).collect();
+        Targets::Classes(Classes::from_names(&names).unwrap())
+    };
+    let column_names = |count: u32| (0..count).map(|column| column.to_string()).collect::<Vec<String>>();
+    let table = |n: u64, width: u32, value: &dyn Fn(u64) -> f64| {
+        Columns::new(column_names(width), (0..n * u64::from(width)).map(value).collect()).unwrap()
+    };
+    vec![
+        ("two classes", named(11, 2)),
+        ("seven classes", named(1000, 7)),
+        ("mostly single samples", named(3000, 2900)),
+        ("unequal classes", classes(&[500, 3, 1, 1, 40])),
+        ("equal classes in step", classes(&[64; 16])),
+        ("yes/no labels", Targets::Multilabel(table(700, 6, &|cell| f64::from(scrambled(cell) % 3 == 0)))),
+        ("numbers", Targets::Regression(table(999, 2, &|cell| scrambled(cell) as f64 / 1e3))),
+        ("numbers with ties", Targets::Regression(table(333, 1, &|cell| (scrambled(cell) % 5) as f64 - 2.0))),
+        ("one bin each", Targets::Regression(table(7, 1, &|cell| -(cell as f64)))),
+    ]
+}
+
+/// Results of users depend on the order: it must be the same in every version. The numbers are those of version 0.1.0.
+#[test]
+fn the_order_is_what_it_has_always_been() {
+    let expected: [(&str, [u64; 3], [u64; 3]); 9] = [
+        (
+            "two classes",
+            [0xad34_4fbe_82e0_214c, 0xb45d_c800_4a73_4cc6, 0x64c5_4888_1464_9c7a],
+            [0xad34_4fbe_82e0_214c, 0xb45d_c800_4a73_4cc6, 0x64c5_4888_1464_9c7a],
+        ),
+        (
+            "seven classes",
+            [0x7396_53be_d83e_042b, 0x6989_578e_b4ed_a97b, 0x9d9a_06f9_c04a_947b],
+            [0xbed0_3788_b7a7_e711, 0xc9e9_983b_734f_7de1, 0x8576_0743_460e_97cd],
+        ),
+        (
+            "mostly single samples",
+            [0x0395_02e1_1733_817d, 0xd5fc_d4f6_2d5f_4f3f, 0xa8e8_ea03_05f3_2f99],
+            [0x9c38_8013_d101_9717, 0xbd9b_bd3d_6ce6_bc07, 0x4718_c3f2_0f17_2e35],
+        ),
+        (
+            "unequal classes",
+            [0x2819_dc25_8a0b_e051, 0xf8e0_f06e_9181_c681, 0x70c8_af4d_4491_d18b],
+            [0x7091_38e1_9055_6ac5, 0x2689_1959_8a23_3155, 0xe62b_1567_b08f_9381],
+        ),
+        (
+            "equal classes in step",
+            [0xddac_34e9_a98b_5685, 0xa961_4f60_cb28_6ea9, 0xc7e6_6db4_00b2_f6c1],
+            [0x4c00_b3eb_06af_41fb, 0x9bb6_5229_7785_646b, 0x9846_192c_60f8_6ebb],
+        ),
+        (
+            "yes/no labels",
+            [0xeda8_06a7_8624_f465, 0xddc6_7438_4b55_f5e1, 0x342c_d49f_1573_8d0b],
+            [0x44f4_9841_ecd3_70f3, 0xe40d_927b_c30a_f3ef, 0xe139_3a52_cc48_86fd],
+        ),
+        (
+            "numbers",
+            [0xfb18_df7d_fff8_af62, 0x6c84_b048_1a9a_19a8, 0x2be1_8188_4355_7bbc],
+            [0xb800_41dd_c18e_1a6c, 0x36ff_63c2_f1aa_e036, 0xae9d_d33b_1014_c0fa],
+        ),
+        (
+            "numbers with ties",
+            [0x9a21_4e59_59d9_117b, 0x2bd2_15c1_b260_9af1, 0xc357_14c1_fd6d_bced],
+            [0xd23b_0321_e1fd_bf8d, 0xa1c4_7335_2804_6bcf, 0xb4a4_a25a_b2e0_4bdf],
+        ),
+        (
+            "one bin each",
+            [0x7807_b387_c000_bc72, 0xd7e3_e6b0_6ea0_aa90, 0x9dd3_b5de_47f8_1e6c],
+            [0x7807_b387_c000_bc72, 0xd7e3_e6b0_6ea0_aa90, 0x9dd3_b5de_47f8_1e6c],
+        ),
+    ];
+    for ((name, targets), (expected_name, alone, grouped)) in targets_of_every_kind().iter().zip(expected) {
+        let groups: Vec<u64> = (0..targets.len() as u64).map(|sample| sample * sample % 97).collect();
+        let digests =
+            |groups: Option<&[u64]>| [0, 1, 12345].map(|seed| digest(&Partition::new(targets, groups, Seed(seed))));
+        assert_eq!((*name, digests(None), digests(Some(&groups))), (expected_name, alone, grouped));
+    }
+}
+
+#[test]
+fn every_row_knows_its_shard() {
+    for (name, targets) in targets_of_every_kind() {
+        for count in [0, 1, 2, 7, 20, 255] {
+            let partition = Partition::new(&targets, None, Seed(3));
+            let of_rows = partition.shard_of_rows(count);
+            for (number, shard) in (0..=u8::MAX).zip(partition.shards(count)) {
+                assert!(partition.order()[shard].iter().all(|&row| of_rows[row] == number), "{name}, {count}");
+            }
+            assert_eq!(of_rows, Partition::shards_without_order(&targets, Seed(3), count), "{name}, {count}");
+        }
+    }
+}
+
+#[test]
+fn many_labels_are_told_apart_beyond_the_first_sixty_four() {
+    let row = |label: usize| (0..70).map(move |column| f64::from(u8::from(column == label)));
+    let values = (0..60).flat_map(|sample| row(if sample % 2 == 0 { 68 } else { 69 })).collect();
+    let names = (0..70).map(|column: u32| column.to_string()).collect();
+    let targets = Targets::Multilabel(Columns::new(names, values).unwrap());
+    let partition = Partition::new(&targets, None, Seed(0));
+    for shard in partition.shards(10) {
+        assert_eq!(partition.order()[shard].iter().filter(|&&sample| sample % 2 == 0).count(), 3);
+    }
+}

@@ -19,10 +19,64 @@ pub struct Features {
 }
 
 impl Values {
-    fn len(&self) -> usize {
+    /// How many numbers there are.
+    pub fn len(&self) -> usize {
         match self {
             Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Room for numbers of the same precision.
+    #[must_use]
+    pub fn no_values(&self) -> Self {
+        match self {
+            Self::F32(_) => Self::F32(Vec::new()),
+            Self::F64(_) => Self::F64(Vec::new()),
+        }
+    }
+
+    /// Removes all numbers and keeps their memory.
+    pub fn clear(&mut self) {
+        match self {
+            Self::F32(values) => values.clear(),
+            Self::F64(values) => values.clear(),
+        }
+    }
+
+    /// Adds zeros until there are `count` numbers.
+    pub fn fill_up(&mut self, count: usize) {
+        match self {
+            Self::F32(values) => values.resize(count, 0.0),
+            Self::F64(values) => values.resize(count, 0.0),
+        }
+    }
+
+    /// Adds some of the `other` numbers.
+    pub fn add(&mut self, other: &Self, span: Range<usize>) {
+        match (self, other) {
+            (Self::F32(values), Self::F32(others)) => values.extend_from_slice(&others[span]),
+            (Self::F64(values), Self::F64(others)) => values.extend_from_slice(&others[span]),
+            (Self::F64(values), Self::F32(others)) => values.extend(others[span].iter().map(|&other| f64::from(other))),
+            (Self::F32(values), Self::F64(others)) => values.extend(others[span].iter().map(|&other| other as f32)),
+        }
+    }
+
+    /// Puts the `others` into the places `first`, `first + step` and so on.
+    pub fn put_column(&mut self, others: &Self, first: usize, step: usize) {
+        fn put<T, U: Copy>(values: &mut [T], others: &[U], step: usize, convert: impl Fn(U) -> T) {
+            values.iter_mut().step_by(step).zip(others).for_each(|(value, &other)| *value = convert(other));
+        }
+        match (self, others) {
+            (Self::F32(values), Self::F32(others)) => put(&mut values[first..], others, step, |other| other),
+            (Self::F64(values), Self::F64(others)) => put(&mut values[first..], others, step, |other| other),
+            (Self::F64(values), Self::F32(others)) => put(&mut values[first..], others, step, f64::from),
+            (Self::F32(values), Self::F64(others)) => put(&mut values[first..], others, step, |other| other as f32),
         }
     }
 }
@@ -50,6 +104,11 @@ impl Features {
     /// The numbers, row after row.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// The numbers, row after row, without the matrix: to fill their memory anew.
+    pub fn into_values(self) -> Values {
+        self.values
     }
 
     /// Calls `each` with the place (row, column) and value of every number of these rows, as f64.

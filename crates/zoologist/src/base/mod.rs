@@ -14,4 +14,4 @@ pub use array::{Array, Numbers};
 pub use fault::{Fail, Fault};
 pub use features::{Features, Values};
 pub use seed::{Seed, Stream};
-pub use targets::{Classes, Columns, Targets, TargetsError, Task, absent_numbers};
+pub use targets::{Classes, Columns, Interned, Targets, TargetsError, Task, absent_numbers};

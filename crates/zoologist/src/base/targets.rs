@@ -1,5 +1,7 @@
 //! What is to be predicted, one entry per sample: classes, several yes/no labels, or numbers.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The kind of prediction.
@@ -31,6 +33,14 @@ pub enum Targets {
 pub struct Classes {
     names: Vec<String>,
     index: Vec<u32>,
+}
+
+/// One text per sample, each different text kept once.
+#[derive(Debug, Default, Clone)]
+pub struct Interned {
+    names: Vec<String>,
+    index: Vec<u32>,
+    places: HashMap<String, u32>,
 }
 
 /// An n × t table of target values, row after row, all finite.
@@ -67,6 +77,69 @@ pub enum TargetsError {
     },
 }
 
+impl<'t> FromIterator<&'t str> for Interned {
+    fn from_iter<I: IntoIterator<Item = &'t str>>(texts: I) -> Self {
+        let mut interned = Self::default();
+        texts.into_iter().for_each(|text| interned.push(text));
+        interned
+    }
+}
+
+impl Interned {
+    /// The place of a text among the different ones, where it is put if it is new.
+    fn place(&mut self, text: &str) -> u32 {
+        if let Some(&place) = self.places.get(text) {
+            return place;
+        }
+        let place = self.names.len() as u32;
+        self.names.push(text.to_owned());
+        self.places.insert(text.to_owned(), place);
+        place
+    }
+
+    /// Adds the text of the next sample.
+    pub fn push(&mut self, text: &str) {
+        let place = self.place(text);
+        self.index.push(place);
+    }
+
+    /// Adds the text of a sample that comes before all others.
+    pub fn push_first(&mut self, text: &str) {
+        let place = self.place(text);
+        self.index.insert(0, place);
+    }
+
+    /// The text of each sample.
+    pub fn each(&self) -> impl Iterator<Item = &str> {
+        self.index.iter().map(|&place| self.names[place as usize].as_str())
+    }
+
+    /// The different texts.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The text of each sample, as a place in [`Interned::names`].
+    pub fn index(&self) -> &[u32] {
+        &self.index
+    }
+}
+
+/// Places of the names that occur: numbers by value, other names by their bytes.
+fn in_order(names: &[String], index: &[u32]) -> Vec<u32> {
+    let mut occurs = vec![false; names.len()];
+    index.iter().for_each(|&label| occurs[label as usize] = true);
+    let mut places: Vec<u32> = (0..names.len() as u32).filter(|&place| occurs[place as usize]).collect();
+    let name = |place: u32| names[place as usize].as_str();
+    let values: Option<HashMap<u32, i64>> =
+        places.iter().map(|&place| name(place).parse().ok().map(|value| (place, value))).collect();
+    match values {
+        Some(values) => places.sort_unstable_by_key(|place| (values[place], name(*place))),
+        None => places.sort_unstable_by_key(|&place| name(place)),
+    }
+    places
+}
+
 impl Classes {
     /// Classes from one name per sample.
     ///
@@ -78,23 +151,52 @@ impl Classes {
     /// # Ok::<(), zoologist::base::TargetsError>(())
     /// ```
     pub fn from_names<S: AsRef<str>>(labels: &[S]) -> Result<Self, TargetsError> {
-        let mut names: Vec<&str> = labels.iter().map(AsRef::as_ref).collect();
-        let as_numbers = names.iter().all(|name| name.parse::<i64>().is_ok());
-        if as_numbers {
-            names.sort_unstable_by_key(|name| (name.parse::<i64>().unwrap_or_default(), *name));
-        } else {
-            names.sort_unstable();
+        Self::from_interned(labels.iter().map(AsRef::as_ref).collect())
+    }
+
+    /// Classes from one whole number per sample: what [`Classes::from_names`] makes of the numbers as text, in a
+    /// fraction of the memory.
+    ///
+    /// ```
+    /// use zoologist::base::Classes;
+    /// assert_eq!(Classes::from_numbers(&[10, 9, -1])?, Classes::from_names(&["10", "9", "-1"])?);
+    /// # Ok::<(), zoologist::base::TargetsError>(())
+    /// ```
+    pub fn from_numbers(labels: &[i64]) -> Result<Self, TargetsError> {
+        let mut found = labels.to_vec();
+        found.sort_unstable();
+        found.dedup();
+        found.shrink_to_fit();
+        let class = |label| found.partition_point(|&other| other < label) as u32;
+        let index = labels.iter().map(|&label| class(label)).collect();
+        Self::checked(found.iter().map(i64::to_string).collect(), index)
+    }
+
+    /// Classes from names that are all different and, for each sample, the place of its name among them. Names that
+    /// no sample has are dropped.
+    pub fn from_interned(labels: Interned) -> Result<Self, TargetsError> {
+        let Interned { names, mut index, .. } = labels;
+        let ordered = in_order(&names, &index);
+        let mut class = vec![0; names.len()];
+        ordered.iter().zip(0..).for_each(|(&name, place)| class[name as usize] = place);
+        index.iter_mut().for_each(|label| *label = class[*label as usize]);
+        let mut names: Vec<Option<String>> = names.into_iter().map(Some).collect();
+        let ordered = ordered.into_iter().filter_map(|name| names[name as usize].take()).collect();
+        Self::checked(ordered, index)
+    }
+
+    fn checked(names: Vec<String>, index: Vec<u32>) -> Result<Self, TargetsError> {
+        match &names[..] {
+            _ if index.len() < 2 => Err(TargetsError::TooFew(index.len())),
+            [only] => Err(TargetsError::OneClass(super::path_text::escape(only))),
+            _ => Ok(Self { names, index }),
         }
-        names.dedup();
-        if labels.len() < 2 {
-            return Err(TargetsError::TooFew(labels.len()));
-        }
-        if let [only] = names[..] {
-            return Err(TargetsError::OneClass(super::path_text::escape(only)));
-        }
-        let place: std::collections::HashMap<&str, u32> = names.iter().copied().zip(0..).collect();
-        let index = labels.iter().map(|label| place[label.as_ref()]).collect();
-        Ok(Self { names: names.into_iter().map(str::to_owned).collect(), index })
+    }
+
+    /// The classes of some samples, in the order given.
+    fn select(&self, rows: &[usize]) -> Result<Self, TargetsError> {
+        let index = rows.iter().map(|&row| self.index[row]).collect();
+        Self::from_interned(Interned { names: self.names.clone(), index, places: HashMap::new() })
     }
 
     /// The class names, in order.
@@ -204,11 +306,7 @@ impl Targets {
             Columns::new(columns.names.clone(), values)
         };
         Ok(match self {
-            Self::Classes(classes) => {
-                let names: Vec<&str> =
-                    rows.iter().map(|&row| classes.names[classes.index[row] as usize].as_str()).collect();
-                Self::Classes(Classes::from_names(&names)?)
-            }
+            Self::Classes(classes) => Self::Classes(classes.select(rows)?),
             Self::Multilabel(columns) => Self::Multilabel(pick(columns)?),
             Self::Regression(columns) => Self::Regression(pick(columns)?),
         })
@@ -221,4 +319,36 @@ pub fn absent_numbers(targets: &Targets) -> u64 {
     let numbers: Option<Vec<u64>> = classes.names.iter().map(|name| name.parse().ok()).collect();
     let largest = numbers.and_then(|numbers| numbers.into_iter().max());
     largest.map_or(0, |largest| (largest + 1).saturating_sub(classes.names.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_become_the_classes_that_their_texts_become() {
+        for labels in [vec![3, 10, 3, 9, -1], vec![i64::MIN, i64::MAX, 0, 0], vec![7, 7], vec![1], vec![]] {
+            let texts: Vec<String> = labels.iter().map(i64::to_string).collect();
+            assert_eq!(Classes::from_numbers(&labels), Classes::from_names(&texts), "{labels:?}");
+        }
+    }
+
+    #[test]
+    fn selected_classes_are_those_that_the_names_of_the_rows_would_give() {
+        let names = ["10", "b", "9", "10", "01", "1", "b", "9"];
+        let targets = Targets::Classes(Classes::from_names(&names).unwrap());
+        for rows in [vec![0, 2, 3], vec![7, 6, 5, 4, 0, 0], vec![4, 5], vec![1, 6], vec![1], vec![0, 1]] {
+            let picked: Vec<&str> = rows.iter().map(|&row| names[row]).collect();
+            assert_eq!(targets.select(&rows), Classes::from_names(&picked).map(Targets::Classes), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_stand_by_value_and_spellings_of_one_number_stay_apart() {
+        let classes = Classes::from_names(&["10", "1", "01", "-2"]).unwrap();
+        assert_eq!(
+            (classes.names(), classes.index()),
+            (["-2", "01", "1", "10"].map(str::to_owned).as_slice(), &[3, 2, 1, 0][..])
+        );
+    }
 }

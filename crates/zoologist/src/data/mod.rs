@@ -1,8 +1,8 @@
 //! The user's data: pictures with labels, or features with labels, in the forms that people already have.
 //!
 //! Nothing here decodes a picture or runs a model. [`open`] says which samples there are and what is to be
-//! predicted for each; [`PictureReader`] hands out their bytes; [`features::read`] and [`labels::read`] read arrays
-//! that were computed elsewhere; [`Partition`] is the one seeded order that everything else cuts into shards.
+//! predicted for each; [`PictureReader`] hands out their bytes; [`rows::open`], [`features::read`] and [`labels::read`] read
+//! arrays that were computed elsewhere; [`Partition`] is the one seeded order that everything else cuts into shards.
 //!
 //! Data sets are not trusted. Only regular files are opened, only beneath the data set's folder, and no size that a
 //! file states is believed before it has been compared with the bytes there are.
@@ -16,9 +16,12 @@ mod files;
 mod formats;
 mod idx_file;
 pub mod labels;
+mod parquet;
 mod partition;
 mod picture;
 pub mod results;
+pub mod rows;
+mod strata;
 mod text_lines;
 mod walk;
 

@@ -7,15 +7,11 @@
 //! spread evenly over the classes; random ones would, with many small classes, leave a shard several samples short of
 //! a large class.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::base::{Classes, Columns, Seed, Targets};
+use super::strata::Strata;
+use crate::base::{Seed, Targets};
 
-/// Bins that a number to predict is cut into, to be stratified like a class.
-const BINS: usize = 20;
-/// A combination of labels that occurs this often or less is pooled with the other rare ones.
-const RARE: usize = 2;
 /// Features wider than this get half as many shards, because statistics grow with the square of the width.
 const WIDE: usize = 1024;
 
@@ -27,41 +23,66 @@ pub struct Partition {
     group_starts: Option<Vec<usize>>,
 }
 
-/// Members of one class, by the name that its random stream has.
-type Strata = BTreeMap<String, Vec<usize>>;
-
 impl Partition {
     /// The order of all samples. Samples of the same number in `groups` stay together; such a group is placed as its
     /// first sample's class asks.
     ///
     /// # Panics
-    /// If `groups` is not as long as the targets.
+    /// If `groups` is not as long as the targets, or if there are 2^32 samples or more.
     pub fn new(targets: &Targets, groups: Option<&[u64]>, seed: Seed) -> Self {
-        match groups {
-            None => Self { order: stratified(strata(targets), seed), group_starts: None },
-            Some(groups) => Self::of_groups(targets, groups, seed),
-        }
+        let Some(groups) = groups else {
+            let mut order = Vec::with_capacity(targets.len());
+            Strata::of(targets).in_order(seed, |sample| order.push(sample as usize));
+            return Self { order, group_starts: None };
+        };
+        assert_eq!(groups.len(), targets.len(), "every sample has a group");
+        Self::of_groups(targets, groups, seed)
     }
 
     fn of_groups(targets: &Targets, groups: &[u64], seed: Seed) -> Self {
-        assert_eq!(groups.len(), targets.len(), "every sample has a group");
-        let mut members: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
-        for (sample, &group) in groups.iter().enumerate() {
-            members.entry(group).or_default().push(sample);
+        let strata = Strata::of(targets);
+        let mut by_group: Vec<u32> = (0..groups.len() as u32).collect();
+        by_group.sort_unstable_by_key(|&sample| (groups[sample as usize], sample));
+        let begins = |place: usize| {
+            let group = |place: usize| groups[by_group[place] as usize];
+            place == 0 || group(place) != group(place - 1)
+        };
+        // Where a sample's group begins in `by_group`, if it is the first of its group.
+        let mut place_of: Vec<Option<u32>> = vec![None; groups.len()];
+        for place in (0..groups.len()).filter(|&place| begins(place)) {
+            place_of[by_group[place] as usize] = Some(place as u32);
         }
-        let by_first: BTreeMap<usize, Vec<usize>> = members.into_values().map(|group| (group[0], group)).collect();
-        let mut strata = strata(targets);
-        for samples in strata.values_mut() {
-            samples.retain(|sample| by_first.contains_key(sample));
-        }
-        strata.retain(|_, samples| !samples.is_empty());
-
         let (mut order, mut starts) = (Vec::with_capacity(groups.len()), Vec::new());
-        for first in stratified(strata, seed) {
+        strata.with(|sample| place_of[sample as usize].is_some()).in_order(seed, |first| {
             starts.push(order.len());
-            order.extend(&by_first[&first]);
-        }
+            let group = groups[first as usize];
+            let members = by_group.iter().skip(place_of[first as usize].unwrap_or_default() as usize);
+            order.extend(members.map(|&sample| sample as usize).take_while(|&sample| groups[sample] == group));
+        });
         Self { order, group_starts: Some(starts) }
+    }
+
+    /// For each sample, the number of its shard among those that the order of all samples, each a group of its own,
+    /// is cut into: what [`Partition::shard_of_rows`] says, without keeping the order. One byte per sample stays.
+    ///
+    /// # Panics
+    /// If `count` is above 255, or if there are 2^32 samples or more.
+    pub fn shards_without_order(targets: &Targets, seed: Seed, count: usize) -> Vec<u8> {
+        let mut shards = Shards::new(shards(targets.len(), count, |ideal| ideal), targets.len());
+        Strata::of(targets).in_order(seed, |sample| shards.put(sample as usize));
+        shards.of_rows
+    }
+
+    /// For each sample, the number of its shard among [`Partition::shards`]; of a partition that is a
+    /// [`Partition::sample`] the samples left out count as shard 0.
+    ///
+    /// # Panics
+    /// If `count` is above 255.
+    pub fn shard_of_rows(&self, count: usize) -> Vec<u8> {
+        let rows = self.order.iter().max().map_or(0, |last| last + 1);
+        let mut shards = Shards::new(self.shards(count), rows);
+        self.order.iter().for_each(|&sample| shards.put(sample));
+        shards.of_rows
     }
 
     /// The samples in order, each once.
@@ -81,10 +102,7 @@ impl Partition {
     /// `count` ranges of places in the order that cover it, as equal as can be; each of `count` shards is exactly two
     /// of `2 * count`. (A count of 0 means 1.) Shards end where groups end; where one group is larger than a shard, there are fewer shards.
     pub fn shards(&self, count: usize) -> Vec<Range<usize>> {
-        let (n, count) = (self.order.len(), count.max(1));
-        let mut bounds: Vec<usize> = (0..=count).map(|shard| self.bound(shard * n / count)).collect();
-        bounds.dedup();
-        bounds.windows(2).map(|pair| pair[0]..pair[1]).collect()
+        shards(self.order.len(), count, |ideal| self.bound(ideal))
     }
 
     /// The beginning or end of a group nearest to this place.
@@ -97,6 +115,41 @@ impl Partition {
     }
 }
 
+/// The number of each sample's shard, while the order is walked along.
+struct Shards {
+    further: std::vec::IntoIter<Range<usize>>,
+    /// The number of the shard that we are in, counted from 1.
+    number: u8,
+    /// How many samples it has yet to take.
+    room: usize,
+    of_rows: Vec<u8>,
+}
+
+impl Shards {
+    fn new(shards: Vec<Range<usize>>, rows: usize) -> Self {
+        assert!(u8::try_from(shards.len()).is_ok(), "at most 255 shards have a number");
+        Self { further: shards.into_iter(), number: 0, room: 0, of_rows: vec![0; rows] }
+    }
+
+    /// The next sample of the order.
+    fn put(&mut self, sample: usize) {
+        while self.room == 0 {
+            self.number += 1;
+            self.room = self.further.next().map_or(usize::MAX, |shard| shard.len());
+        }
+        self.room -= 1;
+        self.of_rows[sample] = self.number - 1;
+    }
+}
+
+/// `count` ranges that cover `n` places, as equal as can be, with ends moved to where `bound` allows one.
+fn shards(n: usize, count: usize, bound: impl Fn(usize) -> usize) -> Vec<Range<usize>> {
+    let count = count.max(1);
+    let mut bounds: Vec<usize> = (0..=count).map(|shard| bound(shard * n / count)).collect();
+    bounds.dedup();
+    bounds.windows(2).map(|pair| pair[0]..pair[1]).collect()
+}
+
 /// How many shards `n` samples with features of `dim` dimensions are cut into: 20, or 10 for wide features; fewer
 /// where a shard would have fewer than two samples, but at least 2.
 ///
@@ -107,63 +160,4 @@ impl Partition {
 pub fn shard_count(n: usize, dim: usize) -> usize {
     let full = if dim > WIDE { 10 } else { 20 };
     full.min((n / 2).max(2))
-}
-
-fn strata(targets: &Targets) -> Strata {
-    match targets {
-        Targets::Classes(classes) => of_classes(classes),
-        Targets::Multilabel(columns) => of_combinations(columns, targets.len()),
-        Targets::Regression(columns) => of_bins(columns, targets.len()),
-    }
-}
-
-fn of_classes(classes: &Classes) -> Strata {
-    let mut members = vec![Vec::new(); classes.names().len()];
-    for (sample, &class) in classes.index().iter().enumerate() {
-        members[class as usize].push(sample);
-    }
-    classes.names().iter().cloned().zip(members).collect()
-}
-
-fn of_combinations(columns: &Columns, rows: usize) -> Strata {
-    let mut strata = Strata::new();
-    for row in 0..rows {
-        let combination: String = columns.row(row).iter().map(|&set| if set == 0.0 { '0' } else { '1' }).collect();
-        strata.entry(combination).or_default().push(row);
-    }
-    let rare: Strata = strata.extract_if(.., |_, members| members.len() <= RARE).collect();
-    if !rare.is_empty() {
-        let mut pooled: Vec<usize> = rare.into_values().flatten().collect();
-        pooled.sort_unstable();
-        strata.insert("rare".into(), pooled);
-    }
-    strata
-}
-
-fn of_bins(columns: &Columns, rows: usize) -> Strata {
-    let mut by_value: Vec<usize> = (0..rows).collect();
-    by_value.sort_by(|&a, &b| columns.row(a)[0].total_cmp(&columns.row(b)[0]));
-    let mut strata = Strata::new();
-    for (place, row) in by_value.into_iter().enumerate() {
-        strata.entry(format!("{:02}", place * BINS / rows)).or_default().push(row);
-    }
-    strata
-}
-
-fn stratified(strata: Strata, seed: Seed) -> Vec<usize> {
-    let classes = strata.len();
-    let mut common = seed.stream("offsets", "");
-    let mut places: Vec<usize> = (0..classes).collect();
-    common.shuffle(&mut places);
-    let shift = common.unit();
-
-    let mut positions = Vec::new();
-    for (class, (name, mut members)) in strata.into_iter().enumerate() {
-        seed.stream("order", &name).shuffle(&mut members);
-        let offset = (places[class] as f64 + shift) / classes as f64;
-        let n = members.len() as f64;
-        positions.extend(members.into_iter().enumerate().map(|(k, sample)| ((k as f64 + offset) / n, class, sample)));
-    }
-    positions.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    positions.into_iter().map(|(_, _, sample)| sample).collect()
 }

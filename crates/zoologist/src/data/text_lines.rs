@@ -8,20 +8,27 @@ use super::files::open_regular;
 
 /// The lines of a file, spaces around them and a byte-order mark removed. A blank line is an error, except at the end.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
-    let (file, _) = open_regular(path)?;
     let mut lines = Vec::new();
-    for line in BufReader::new(file).lines() {
-        let line = line.map_err(|source| unreadable(path, lines.len(), source))?;
-        let line = if lines.is_empty() { line.trim_start_matches('\u{feff}') } else { &line };
-        lines.push(line.trim().to_owned());
+    each(path, |line| lines.push(line.to_owned()))?;
+    Ok(lines)
+}
+
+/// Calls `take` with every line that [`read`] would return.
+pub(super) fn each(path: &Path, mut take: impl FnMut(&str)) -> Result<(), Error> {
+    let (file, _) = open_regular(path)?;
+    let mut blank = None;
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(|source| unreadable(path, number, source))?;
+        let line = if number == 0 { line.trim_start_matches('\u{feff}') } else { &line };
+        match (line.trim(), blank) {
+            ("", _) => blank = blank.or(Some(number)),
+            (_, Some(blank)) => {
+                return Err(Error::at_line(path, blank as u64 + 1, "is empty. Each line needs one entry"));
+            }
+            (entry, None) => take(entry),
+        }
     }
-    while lines.last().is_some_and(String::is_empty) {
-        lines.pop();
-    }
-    match lines.iter().position(String::is_empty) {
-        Some(blank) => Err(Error::at_line(path, blank as u64 + 1, "is empty. Each line needs one entry")),
-        None => Ok(lines),
-    }
+    Ok(())
 }
 
 fn unreadable(path: &Path, lines_before: usize, source: std::io::Error) -> Error {

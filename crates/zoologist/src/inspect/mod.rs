@@ -117,7 +117,7 @@ pub enum Found {
 /// Finds out what a path is.
 pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> {
     let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
-        "npy" | "npz" | "safetensors" if path.is_file() => array(path)?,
+        "npy" | "npz" | "safetensors" | "parquet" if path.is_file() => array(path)?,
         "txt" | "csv" if path.is_file() => labels(path)?,
         _ => match zoo::looks(path) {
             Some(Looks::Model) => model(path, machinery)?,
@@ -130,10 +130,16 @@ pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> 
 
 /// Two axes are features, one is labels.
 fn array(path: &Path) -> Result<Found, Error> {
-    match data::features::read(path) {
-        Ok(features) => Ok(Found::Features { n: features.rows(), dim: features.dim() }),
-        Err(refused) => labels(path).map_err(|_| refused.into()),
-    }
+    features(path).or_else(|refused| labels(path).map_err(|_| refused.into()))
+}
+
+/// Every value is looked at, block after block.
+fn features(path: &Path) -> Result<Found, data::Error> {
+    const BLOCK: usize = 1 << 22;
+    let mut reader = data::rows::open(path)?;
+    let (most, mut block) = ((BLOCK / reader.row_bytes()).max(1), reader.no_rows());
+    while reader.next_into(most, &mut block)? > 0 {}
+    Ok(Found::Features { n: reader.rows(), dim: reader.dim() })
 }
 
 fn labels(path: &Path) -> Result<Found, Error> {

@@ -12,7 +12,7 @@ use super::matrix::{Layout, Matrix};
 use super::statistics::Kept;
 use super::{Error, Progress};
 use crate::base::path_text::show;
-use crate::base::{Features, Seed, Targets, Task, absent_numbers};
+use crate::base::{Features, Targets, Task, absent_numbers};
 use crate::data::{self, Partition, shard_count};
 use crate::score::{self, Asked, Evaluation, InAll, Inputs, METRICS, Metric, Rows, Score, Settings, Status, source};
 use crate::stats::{Responses, Shards};

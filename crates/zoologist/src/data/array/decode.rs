@@ -5,12 +5,17 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
+use std::borrow::Cow;
 use std::io::{self, Read};
+
+use crate::base::{Interned, Values};
 
 /// Deflate can't shrink anything further than 1032 : 1 (zlib's technical notes).
 pub(in crate::data) const LARGEST_DEFLATE_RATIO: u64 = 1032;
 /// Bytes decoded at a time; a multiple of every number's size.
 const BLOCK: usize = 1 << 16;
+
+pub(super) const MORE_VALUES: &str = "is damaged: it holds more values than its header says";
 
 /// The type of a value in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +54,7 @@ pub(in crate::data) enum ByteOrder {
 }
 
 /// The values of an array, in file order.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(in crate::data) enum Cells {
     /// Half and single precision.
     F32(Vec<f32>),
@@ -58,7 +63,7 @@ pub(in crate::data) enum Cells {
     /// Integers and truth values.
     Integers(Vec<i64>),
     /// Text.
-    Text(Vec<String>),
+    Text(Interned),
 }
 
 /// An error about a file's content; [`crate::data::Error::reading`] adds the file's name.
@@ -68,7 +73,7 @@ pub(in crate::data) fn invalid(problem: impl Into<String>) -> io::Error {
 
 impl Element {
     /// How many bytes a value takes.
-    fn size(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::Bool | Self::I8 | Self::U8 => 1,
             Self::I16 | Self::U16 | Self::F16 | Self::BF16 => 2,
@@ -101,12 +106,10 @@ pub(in crate::data) fn cells(
     count: usize,
 ) -> io::Result<Cells> {
     Ok(match element {
-        Element::F16 => Cells::F32(numbers(source, count, order, |bytes| half(u16::from_le_bytes(bytes)))?),
-        Element::BF16 => {
-            Cells::F32(numbers(source, count, order, |[low, high]| f32::from_le_bytes([0, 0, low, high]))?)
-        }
-        Element::F32 => Cells::F32(numbers(source, count, order, f32::from_le_bytes)?),
-        Element::F64 => Cells::F64(numbers(source, count, order, f64::from_le_bytes)?),
+        Element::F16 => Cells::F32(read_numbers(source, count, order, |bytes| half(u16::from_le_bytes(bytes)))?),
+        Element::BF16 => Cells::F32(read_numbers(source, count, order, bfloat)?),
+        Element::F32 => Cells::F32(read_numbers(source, count, order, f32::from_le_bytes)?),
+        Element::F64 => Cells::F64(read_numbers(source, count, order, f64::from_le_bytes)?),
         Element::Characters(_) | Element::Bytes(_) => Cells::Text(texts(source, count, order, element)?),
         integer => Cells::Integers(integers(source, count, order, integer)?),
     })
@@ -114,28 +117,28 @@ pub(in crate::data) fn cells(
 
 /// The next `count` bytes.
 pub(in crate::data) fn bytes(source: &mut dyn Read, count: usize) -> io::Result<Vec<u8>> {
-    numbers(source, count, ByteOrder::Little, |[byte]: [u8; 1]| byte)
+    read_numbers(source, count, ByteOrder::Little, |[byte]: [u8; 1]| byte)
 }
 
 /// Refuses bytes that nothing accounts for. In an archive this also verifies the checksum.
 pub(in crate::data) fn expect_end(source: &mut dyn Read) -> io::Result<()> {
     match source.read(&mut [0])? {
         0 => Ok(()),
-        _ => Err(invalid("is damaged: it holds more values than its header says")),
+        _ => Err(invalid(MORE_VALUES)),
     }
 }
 
 fn integers(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Vec<i64>> {
     match element {
-        Element::Bool => numbers(source, count, order, |[byte]| i64::from(byte != 0)),
-        Element::I8 => numbers(source, count, order, |bytes| i8::from_le_bytes(bytes).into()),
-        Element::I16 => numbers(source, count, order, |bytes| i16::from_le_bytes(bytes).into()),
-        Element::I32 => numbers(source, count, order, |bytes| i32::from_le_bytes(bytes).into()),
-        Element::U8 => numbers(source, count, order, |bytes| u8::from_le_bytes(bytes).into()),
-        Element::U16 => numbers(source, count, order, |bytes| u16::from_le_bytes(bytes).into()),
-        Element::U32 => numbers(source, count, order, |bytes| u32::from_le_bytes(bytes).into()),
-        Element::U64 => unsigned(numbers(source, count, order, u64::from_le_bytes)?),
-        _ => numbers(source, count, order, i64::from_le_bytes),
+        Element::Bool => read_numbers(source, count, order, |[byte]| i64::from(byte != 0)),
+        Element::I8 => read_numbers(source, count, order, |bytes| i8::from_le_bytes(bytes).into()),
+        Element::I16 => read_numbers(source, count, order, |bytes| i16::from_le_bytes(bytes).into()),
+        Element::I32 => read_numbers(source, count, order, |bytes| i32::from_le_bytes(bytes).into()),
+        Element::U8 => read_numbers(source, count, order, |bytes| u8::from_le_bytes(bytes).into()),
+        Element::U16 => read_numbers(source, count, order, |bytes| u16::from_le_bytes(bytes).into()),
+        Element::U32 => read_numbers(source, count, order, |bytes| u32::from_le_bytes(bytes).into()),
+        Element::U64 => unsigned(read_numbers(source, count, order, u64::from_le_bytes)?),
+        _ => read_numbers(source, count, order, i64::from_le_bytes),
     }
 }
 
@@ -144,7 +147,7 @@ fn unsigned(values: Vec<u64>) -> io::Result<Vec<i64>> {
     values.into_iter().map(convert).collect()
 }
 
-fn numbers<const N: usize, T>(
+fn read_numbers<const N: usize, T>(
     source: &mut dyn Read,
     count: usize,
     order: ByteOrder,
@@ -157,19 +160,67 @@ fn numbers<const N: usize, T>(
         let missing = count.saturating_sub(values.len()).saturating_mul(N);
         let part = block.get_mut(..missing.min(BLOCK)).unwrap_or_default();
         source.read_exact(part)?;
-        let (items, _) = part.as_chunks_mut::<N>();
-        values.extend(items.iter_mut().map(|item| {
-            if order == ByteOrder::Big {
-                item.reverse();
-            }
-            from_little(*item)
-        }));
+        convert(&mut values, part, order, &from_little);
     }
     Ok(values)
 }
 
+/// Adds the numbers that these bytes are.
+fn convert<const N: usize, T>(values: &mut Vec<T>, bytes: &[u8], order: ByteOrder, from_little: impl Fn([u8; N]) -> T) {
+    let (items, _) = bytes.as_chunks::<N>();
+    let turned = |item: &[u8; N]| {
+        let mut item = *item;
+        item.reverse();
+        from_little(item)
+    };
+    match order {
+        ByteOrder::Little => values.extend(items.iter().map(|item| from_little(*item))),
+        ByteOrder::Big => values.extend(items.iter().map(turned)),
+    }
+}
+
+/// Adds the numbers that these bytes are to features: half precision becomes single, integers become double
+/// precision. Text has no numbers: it adds nothing.
+pub(in crate::data) fn add_numbers(values: &mut Values, bytes: &[u8], element: Element, order: ByteOrder) {
+    match values {
+        Values::F32(values) => match element {
+            Element::F16 => convert(values, bytes, order, |bytes| half(u16::from_le_bytes(bytes))),
+            Element::BF16 => convert(values, bytes, order, bfloat),
+            Element::F32 => convert(values, bytes, order, f32::from_le_bytes),
+            _ => {}
+        },
+        Values::F64(values) => match element {
+            Element::F64 => convert(values, bytes, order, f64::from_le_bytes),
+            Element::Bool => convert(values, bytes, order, |[byte]| f64::from(u8::from(byte != 0))),
+            Element::I8 => convert(values, bytes, order, |bytes| i8::from_le_bytes(bytes).into()),
+            Element::I16 => convert(values, bytes, order, |bytes| i16::from_le_bytes(bytes).into()),
+            Element::I32 => convert(values, bytes, order, |bytes| i32::from_le_bytes(bytes).into()),
+            Element::I64 => convert(values, bytes, order, |bytes| i64::from_le_bytes(bytes) as f64),
+            Element::U8 => convert(values, bytes, order, |bytes| u8::from_le_bytes(bytes).into()),
+            Element::U16 => convert(values, bytes, order, |bytes| u16::from_le_bytes(bytes).into()),
+            Element::U32 => convert(values, bytes, order, |bytes| u32::from_le_bytes(bytes).into()),
+            Element::U64 => convert(values, bytes, order, |bytes| u64::from_le_bytes(bytes) as f64),
+            _ => {}
+        },
+    }
+}
+
+/// All numbers as features have them. Text has no numbers.
+pub(in crate::data) fn numbers(cells: Cells) -> Values {
+    match cells {
+        Cells::F32(values) => Values::F32(values),
+        Cells::F64(values) => Values::F64(values),
+        Cells::Integers(values) => Values::F64(values.into_iter().map(|value| value as f64).collect()),
+        Cells::Text(_) => Values::F64(Vec::new()),
+    }
+}
+
+fn bfloat([low, high]: [u8; 2]) -> f32 {
+    f32::from_le_bytes([0, 0, low, high])
+}
+
 /// IEEE 754 half precision: 1 bit sign, 5 bits exponent, 10 bits fraction.
-fn half(bits: u16) -> f32 {
+pub(in crate::data) fn half(bits: u16) -> f32 {
     let fraction = f32::from(bits & 0x3ff);
     let magnitude = match (bits >> 10) & 0x1f {
         0 => fraction * 2.0_f32.powi(-24),
@@ -180,17 +231,17 @@ fn half(bits: u16) -> f32 {
     if bits & 0x8000 == 0 { magnitude } else { -magnitude }
 }
 
-fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Vec<String>> {
+fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Interned> {
     let mut item = vec![0; element.size()];
-    let mut texts = Vec::new();
-    for _ in 0..count {
+    let mut texts = Interned::default();
+    for row in 0..count {
         source.read_exact(&mut item)?;
         let text = match element {
-            Element::Characters(_) => from_utf32(&item, order),
-            _ => std::str::from_utf8(&item).ok().map(str::to_owned),
+            Element::Characters(_) => from_utf32(&item, order).map(Cow::Owned),
+            _ => std::str::from_utf8(&item).ok().map(Cow::Borrowed),
         };
-        let text = text.ok_or_else(|| invalid(format!("row {} (counted from 0) is not valid text", texts.len())))?;
-        texts.push(text.trim_end_matches('\0').to_owned());
+        let text = text.ok_or_else(|| invalid(format!("row {row} (counted from 0) is not valid text")))?;
+        texts.push(text.trim_end_matches('\0'));
     }
     Ok(texts)
 }

@@ -3,31 +3,44 @@
 //! One file per format, and one line in [`FORMATS`].
 
 pub(super) mod decode;
+pub(super) mod located;
 mod npy;
 mod npz;
 mod safetensors;
 
+use std::io;
 use std::path::Path;
 
 use super::Error;
 use super::files::extension;
-use decode::Cells;
+use decode::{Cells, Element, invalid};
+use located::Located;
 
 const FORMATS: &[Format] = &[npy::FORMAT, npz::FORMAT, safetensors::FORMAT];
 
 /// A file format that holds arrays.
 struct Format {
     extension: &'static str,
-    read: fn(&Path, &Wanted) -> Result<Array, Error>,
+    locate: fn(&Path, &Wanted) -> Result<Located, Error>,
 }
 
-/// An array of one or two dimensions, row after row.
+/// All values of an array of one or two dimensions, row after row.
 #[derive(Debug)]
 pub(super) struct Array {
-    /// Rows, and columns where there are two dimensions.
-    pub shape: Vec<usize>,
-    /// `shape[0] * shape[1]` values.
+    /// `None` where there is one dimension.
+    pub columns: Option<usize>,
+    /// As many as rows times columns.
     pub cells: Cells,
+}
+
+/// The size of an array of one or two dimensions that holds values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub rows: usize,
+    /// `None` where there is one dimension.
+    pub columns: Option<usize>,
+    /// Rows times columns.
+    pub count: usize,
 }
 
 /// Which array of a file is wanted: the first of these names, else the only one of so many dimensions.
@@ -43,10 +56,22 @@ struct Entry {
     shape: Option<Vec<usize>>,
 }
 
-/// Reads the wanted array; `None` if no format has this file's extension.
-pub(super) fn read(path: &Path, wanted: &Wanted) -> Option<Result<Array, Error>> {
+/// Finds the wanted array; `None` if no format has this file's extension.
+pub(super) fn locate(path: &Path, wanted: &Wanted) -> Option<Result<Located, Error>> {
     let extension = extension(path);
-    FORMATS.iter().find(|format| format.extension == extension).map(|format| (format.read)(path, wanted))
+    FORMATS.iter().find(|format| format.extension == extension).map(|format| (format.locate)(path, wanted))
+}
+
+impl Shape {
+    /// The shape of an array, if `most` bytes can hold it and it has one or two dimensions.
+    fn new(sizes: &[usize], element: Element, most: u64) -> io::Result<Self> {
+        let count = decode::checked_count(sizes, element, most)?;
+        match *sizes {
+            [rows] => Ok(Self { rows, columns: None, count }),
+            [rows, columns] => Ok(Self { rows, columns: Some(columns), count }),
+            _ => Err(invalid(format!("has the shape {sizes:?}: one or two dimensions are needed"))),
+        }
+    }
 }
 
 /// The extensions of array files.

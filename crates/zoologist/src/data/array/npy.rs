@@ -8,13 +8,15 @@
 
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
-use super::decode::{self, ByteOrder, Cells, Element, invalid};
-use super::{Array, Format, Wanted};
+use super::decode::{ByteOrder, Element, invalid};
+use super::located::{Layout, Located};
+use super::{Format, Shape, Wanted};
 use crate::data::Error;
 use crate::data::files::open_regular;
 
-pub(super) const FORMAT: Format = Format { extension: "npy", read };
+pub(super) const FORMAT: Format = Format { extension: "npy", locate };
 
 /// `numpy` itself writes less than 1 KiB unless an array has many fields.
 const LARGEST_HEADER: u64 = 64 << 10;
@@ -28,34 +30,30 @@ pub(super) struct Header {
     column_after_column: bool,
 }
 
-fn read(path: &Path, _: &Wanted) -> Result<Array, Error> {
+fn locate(path: &Path, _: &Wanted) -> Result<Located, Error> {
     let (file, length) = open_regular(path)?;
-    array(&mut BufReader::new(file), length).map_err(Error::reading(path))
+    let found = layout(&mut BufReader::new(&file), length, length).map_err(Error::reading(path))?;
+    Ok(Located { layout: found.0, start: found.1, file: Arc::new(file), packing: None })
 }
 
-/// The array in a stream of at most `most` bytes.
-pub(super) fn array(source: &mut dyn Read, most: u64) -> io::Result<Array> {
-    let header = Header::read(source)?;
-    let count = decode::checked_count(&header.shape, header.element, most)?;
-    if !matches!(header.shape.len(), 1 | 2) {
-        return Err(invalid(format!("has the shape {:?}: one or two dimensions are needed", header.shape)));
-    }
-    let cells = decode::cells(source, header.element, header.order, count)?;
-    decode::expect_end(source)?;
-    let cells = if header.column_after_column { row_after_row(cells, &header.shape) } else { cells };
-    Ok(Array { shape: header.shape, cells })
+/// What a stream of `length` bytes holds, and where its values begin. Its shape is compared with `most` bytes first.
+pub(super) fn layout(source: &mut dyn Read, length: u64, most: u64) -> io::Result<(Layout, u64)> {
+    let (Header { shape, element, order, column_after_column }, start) = Header::read(source)?;
+    let layout = Layout { shape: Shape::new(&shape, element, most)?, element, order, column_after_column };
+    layout.expect_bytes(length.saturating_sub(start))?;
+    Ok((layout, start))
 }
 
 impl Header {
-    /// Reads the header and leaves the stream at the first value.
-    pub fn read(source: &mut dyn Read) -> io::Result<Self> {
-        let length = header_length(source)?;
+    /// Reads the header and leaves the stream at the first value, after so many bytes.
+    pub fn read(source: &mut dyn Read) -> io::Result<(Self, u64)> {
+        let (before, length) = header_length(source)?;
         if length > LARGEST_HEADER {
             return Err(invalid(format!("has a header of {length} bytes: more than {LARGEST_HEADER} are not read")));
         }
         let mut text = vec![0; length as usize];
         source.read_exact(&mut text)?;
-        Self::parse(&String::from_utf8_lossy(&text))
+        Ok((Self::parse(&String::from_utf8_lossy(&text))?, before.saturating_add(length)))
     }
 
     /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
@@ -73,19 +71,20 @@ impl Header {
     }
 }
 
-fn header_length(source: &mut dyn Read) -> io::Result<u64> {
+/// Bytes before the header's text, and bytes of the text.
+fn header_length(source: &mut dyn Read) -> io::Result<(u64, u64)> {
     let mut start = [0; 8];
     source.read_exact(&mut start)?;
     match start {
         [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _] => {
             let mut length = [0; 2];
             source.read_exact(&mut length)?;
-            Ok(u16::from_le_bytes(length).into())
+            Ok((10, u16::from_le_bytes(length).into()))
         }
         [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, _] => {
             let mut length = [0; 4];
             source.read_exact(&mut length)?;
-            Ok(u32::from_le_bytes(length).into())
+            Ok((12, u32::from_le_bytes(length).into()))
         }
         _ => Err(invalid("is not a .npy file. Save it with numpy.save")),
     }
@@ -139,20 +138,6 @@ fn element(kind: &str) -> io::Result<(Element, ByteOrder)> {
     let unknown =
         || invalid(format!("holds values of the type {kind:?}, which can't be used. Save numbers or strings"));
     Ok((element.ok_or_else(unknown)?, order))
-}
-
-fn row_after_row(cells: Cells, shape: &[usize]) -> Cells {
-    let rows = shape.first().copied().unwrap_or(1).max(1);
-    match cells {
-        Cells::F32(values) => Cells::F32(transposed(&values, rows)),
-        Cells::F64(values) => Cells::F64(transposed(&values, rows)),
-        Cells::Integers(values) => Cells::Integers(transposed(&values, rows)),
-        Cells::Text(values) => Cells::Text(transposed(&values, rows)),
-    }
-}
-
-fn transposed<T: Clone>(columns: &[T], rows: usize) -> Vec<T> {
-    (0..rows).flat_map(|row| columns.iter().skip(row).step_by(rows).cloned()).collect()
 }
 
 #[cfg(test)]

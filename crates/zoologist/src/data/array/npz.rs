@@ -3,41 +3,36 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use npyz::npz::{NpzArchive, file_name_from_array_name};
 
 use super::decode::{LARGEST_DEFLATE_RATIO, invalid};
+use super::located::{Located, Member};
 use super::npy::{self, Header};
-use super::{Array, Entry, Format, Wanted};
+use super::{Entry, Format, Wanted};
 use crate::data::Error;
 use crate::data::files::open_regular;
 
-pub(super) const FORMAT: Format = Format { extension: "npz", read };
+pub(super) const FORMAT: Format = Format { extension: "npz", locate };
 
 struct Archive {
     zip: NpzArchive<BufReader<File>>,
+    file: Arc<File>,
     /// The archive's length in bytes.
     length: u64,
 }
 
-fn read(path: &Path, wanted: &Wanted) -> Result<Array, Error> {
+fn locate(path: &Path, wanted: &Wanted) -> Result<Located, Error> {
     let fail = Error::reading(path);
     let (file, length) = open_regular(path)?;
-    let zip = NpzArchive::new(BufReader::new(file)).map_err(&fail)?;
-    let mut archive = Archive { zip, length };
+    let zip = NpzArchive::new(BufReader::new(file.try_clone().map_err(&fail)?)).map_err(&fail)?;
+    let mut archive = Archive { zip, file: Arc::new(file), length };
     let entries = archive.entries();
     let name = wanted.pick(path, &entries)?;
-    archive.with(name, npy::array).map_err(|source| fail(naming(name, source)))
-}
-
-/// Says in which array of the archive the content is wrong.
-fn naming(name: &str, source: io::Error) -> io::Error {
-    match source.kind() {
-        io::ErrorKind::InvalidData => invalid(format!("its array {name} {source}")),
-        _ => source,
-    }
+    archive.locate(name).map_err(fail)
 }
 
 impl Archive {
@@ -45,17 +40,33 @@ impl Archive {
         let mut names: Vec<String> = self.zip.array_names().map(str::to_owned).collect();
         names.sort_unstable();
         let entry = |name: String| {
-            let header = self.with(&name, |source, _| Header::read(source));
-            Entry { name, shape: header.ok().map(|header| header.shape) }
+            let header = self.member(&name).and_then(|(member, _)| Header::read(&mut member.stream(&self.file)));
+            Entry { name, shape: header.ok().map(|(header, _)| header.shape) }
         };
         names.into_iter().map(entry).collect()
     }
 
-    /// Calls `read` with an array's unpacked bytes and how many there can be at most.
-    fn with<T>(&mut self, name: &str, read: impl FnOnce(&mut dyn Read, u64) -> io::Result<T>) -> io::Result<T> {
+    /// Where an array's file stands, and how many bytes it says to have when unpacked.
+    fn member(&mut self, name: &str) -> io::Result<(Member, u64)> {
         let file = self.zip.zip_archive().by_name(&file_name_from_array_name(name));
-        let mut file = file.map_err(|error| invalid(error.to_string()))?;
-        let most = file.size().min(self.length.saturating_mul(LARGEST_DEFLATE_RATIO));
-        read(&mut BufReader::new(&mut file), most)
+        let file = file.map_err(|error| invalid(error.to_string()))?;
+        let deflated = match file.compression().to_string().as_str() {
+            "Stored" => false,
+            "Deflated" => true,
+            other => return Err(invalid(format!("is packed in a way ({other}) that numpy does not know"))),
+        };
+        let (start, packed, checksum) = (file.data_start(), file.compressed_size(), file.crc32());
+        Ok((Member { name: name.to_owned(), start, packed, deflated, checksum }, file.size()))
+    }
+
+    fn locate(&mut self, name: &str) -> io::Result<Located> {
+        let (member, length) = self.member(name)?;
+        let most = length.min(self.length.saturating_mul(LARGEST_DEFLATE_RATIO));
+        let found = npy::layout(&mut member.stream(&self.file), length, most);
+        let (layout, start) = found.map_err(|source| member.naming(source))?;
+        if !member.deflated && member.packed != length {
+            return Err(invalid("is damaged: an array takes more or fewer bytes than it has"));
+        }
+        Ok(Located { file: Arc::clone(&self.file), start, layout, packing: Some(member) })
     }
 }

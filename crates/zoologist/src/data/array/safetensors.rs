@@ -3,46 +3,48 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::decode::{self, ByteOrder, Element, invalid};
-use super::{Array, Entry, Format, Wanted};
+use super::decode::{ByteOrder, Element, invalid};
+use super::located::{Layout, Located};
+use super::{Entry, Format, Shape, Wanted};
 use crate::data::Error;
 use crate::data::files::open_regular;
 
-pub(super) const FORMAT: Format = Format { extension: "safetensors", read };
+pub(super) const FORMAT: Format = Format { extension: "safetensors", locate };
 
 /// Bytes before the header: its length.
 const PREFIX: u64 = 8;
 
 struct Tensors {
-    file: BufReader<File>,
+    file: File,
     metadata: Metadata,
     /// Where the values begin.
     start: u64,
 }
 
-fn read(path: &Path, wanted: &Wanted) -> Result<Array, Error> {
+fn locate(path: &Path, wanted: &Wanted) -> Result<Located, Error> {
     let (file, length) = open_regular(path)?;
-    let mut tensors = Tensors::open(file, length).map_err(Error::reading(path))?;
+    let tensors = Tensors::open(file, length).map_err(Error::reading(path))?;
     let entries = tensors.entries();
     let name = wanted.pick(path, &entries)?;
-    tensors.array(name).map_err(Error::reading(path))
+    tensors.locate(name).map_err(Error::reading(path))
 }
 
 impl Tensors {
     fn open(file: File, length: u64) -> io::Result<Self> {
-        let mut file = BufReader::new(file);
+        let mut source = BufReader::new(&file);
         let mut prefix = [0; PREFIX as usize];
-        file.read_exact(&mut prefix)?;
+        source.read_exact(&mut prefix)?;
         let header = u64::from_le_bytes(prefix);
         let start = PREFIX.checked_add(header).filter(|&start| start <= length);
         let start = start.ok_or_else(|| invalid("is not a .safetensors file: its header is longer than the file"))?;
         let mut text = Vec::new();
-        (&mut file).take(header).read_to_end(&mut text)?;
+        source.take(header).read_to_end(&mut text)?;
         let metadata: Metadata = serde_json::from_slice(&text)
             .map_err(|error| invalid(format!("is not a .safetensors file: its header is damaged ({error})")))?;
         if start.checked_add(metadata.data_len() as u64) != Some(length) {
@@ -57,7 +59,7 @@ impl Tensors {
         names.into_iter().map(|name| Entry { shape: shape(&name), name }).collect()
     }
 
-    fn array(&mut self, name: &str) -> io::Result<Array> {
+    fn locate(self, name: &str) -> io::Result<Located> {
         let Some(TensorInfo { dtype, shape, data_offsets: (begin, end) }) = self.metadata.info(name) else {
             return Err(invalid(format!("has no tensor {name}")));
         };
@@ -66,11 +68,12 @@ impl Tensors {
                 "its tensor {name} has the shape {shape:?}: one or two dimensions are needed"
             )));
         }
-        let element = element(*dtype)?;
-        let count = decode::checked_count(shape, element, end.saturating_sub(*begin) as u64)?;
-        self.file.seek(SeekFrom::Start(self.start.saturating_add(*begin as u64)))?;
-        let cells = decode::cells(&mut self.file, element, ByteOrder::Little, count)?;
-        Ok(Array { shape: shape.clone(), cells })
+        let (element, there) = (element(*dtype)?, end.saturating_sub(*begin) as u64);
+        let shape = Shape::new(shape, element, there)?;
+        let layout = Layout { shape, element, order: ByteOrder::Little, column_after_column: false };
+        layout.expect_bytes(there)?;
+        let start = self.start.saturating_add(*begin as u64);
+        Ok(Located { file: Arc::new(self.file), start, layout, packing: None })
     }
 }
 

@@ -74,7 +74,7 @@ pub(super) fn dataset(path: &Path, table: &'static str, rows: Vec<Row>) -> Resul
             Listed::LeftOut(file, reason) => skipped.push((file, reason)),
         }
     }
-    let targets = Raw::Texts(labels).targets(&table_path, None)?;
+    let targets = Raw::Texts(labels.iter().map(String::as_str).collect()).targets(&table_path, None)?;
     let mut notes = vec![format!("{table}: {}, {}.", counted(samples.len(), "picture"), detect::in_words(&targets))];
     notes.extend(Dataset::splits_in_words(&samples));
     notes.extend(repeated_and_unnamed(path, &samples)?);

@@ -6,6 +6,7 @@ use csv::StringRecord;
 
 use super::detect::Raw;
 use super::{Error, Format, WANTED};
+use crate::base::Interned;
 use crate::data::csv_file;
 
 pub(super) const FORMAT: Format = Format { extension: "csv", read };
@@ -18,7 +19,7 @@ struct Rest<'p> {
 
 fn read(path: &Path) -> Result<Raw, Error> {
     let mut reader = csv_file::open(path)?;
-    let Some(first) = csv_file::next(path, &mut reader)? else { return Ok(Raw::Texts(Vec::new())) };
+    let Some(first) = csv_file::next(path, &mut reader)? else { return Ok(Raw::Texts(Interned::default())) };
     let mut rest = Rest { path, reader };
     match label_column(&first) {
         Some(column) => rest.texts(column).map(Raw::Texts),
@@ -36,14 +37,14 @@ fn is_number(text: &str) -> bool {
 }
 
 impl Rest<'_> {
-    fn texts(&mut self, column: usize) -> Result<Vec<String>, Error> {
-        let mut texts = Vec::new();
+    fn texts(&mut self, column: usize) -> Result<Interned, Error> {
+        let mut texts = Interned::default();
         while let Some(row) = csv_file::next(self.path, &mut self.reader)? {
             let cell = row.get(column).filter(|cell| !cell.is_empty());
             let cell = cell.ok_or_else(|| {
                 Error::at_line(self.path, csv_file::line(&row), "has no label. Add it or drop the line")
             })?;
-            texts.push(cell.to_owned());
+            texts.push(cell);
         }
         Ok(texts)
     }
@@ -51,9 +52,10 @@ impl Rest<'_> {
     /// Without a known name on top, the first cell is a heading only if it is the only cell that is no number.
     fn only_column(&mut self, first: &StringRecord) -> Result<Raw, Error> {
         let mut texts = self.texts(0)?;
-        let is_heading = !first.iter().all(is_number) && !texts.is_empty() && texts.iter().all(|text| is_number(text));
+        let names = texts.names();
+        let is_heading = !first.iter().all(is_number) && !names.is_empty() && names.iter().all(|name| is_number(name));
         if !is_heading {
-            texts.splice(0..0, first.iter().map(str::to_owned));
+            first.iter().for_each(|cell| texts.push_first(cell));
         }
         Ok(Raw::Texts(texts))
     }

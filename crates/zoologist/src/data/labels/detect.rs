@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use crate::base::path_text::escape;
-use crate::base::{Classes, Columns, Targets, Task};
+use crate::base::{Classes, Columns, Interned, Targets, Task};
 use crate::data::Error;
 use crate::data::files::counted;
 
 /// Labels as a file holds them, one entry or row per sample.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(in crate::data) enum Raw {
     /// One name or number per sample, as text.
-    Texts(Vec<String>),
+    Texts(Interned),
+    /// One whole number per sample.
+    Integers(Vec<i64>),
     /// One or several numbers per sample.
     Numbers {
         /// The columns' names.
@@ -26,8 +28,8 @@ impl Raw {
     /// predict, and several columns of 0 and 1 are yes/no labels.
     fn task(&self) -> Task {
         match self {
-            Self::Texts(texts) if are_fractions(texts) => Task::Regression,
-            Self::Texts(_) => Task::Classification,
+            Self::Texts(texts) if are_fractions(texts.names()) => Task::Regression,
+            Self::Texts(_) | Self::Integers(_) => Task::Classification,
             Self::Numbers { names, values } if names.len() > 1 && values.iter().copied().all(is_yes_or_no) => {
                 Task::Multilabel
             }
@@ -38,35 +40,37 @@ impl Raw {
     /// Targets for the task, or for the one that the labels look made for.
     pub fn targets(self, path: &Path, task: Option<Task>) -> Result<Targets, Error> {
         let task = task.unwrap_or_else(|| self.task());
-        let fail = Error::targets(path);
         Ok(match task {
-            Task::Classification => Targets::Classes(Classes::from_names(&self.classes(path)?).map_err(fail)?),
+            Task::Classification => Targets::Classes(self.classes(path)?),
             Task::Regression => Targets::Regression(self.columns(path)?),
             Task::Multilabel => Targets::Multilabel(self.yes_or_no(path)?),
         })
     }
 
-    fn classes(self, path: &Path) -> Result<Vec<String>, Error> {
-        match self {
-            Self::Texts(texts) => Ok(texts),
-            Self::Numbers { names, .. } if names.len() > 1 => Err(unfit(
-                path,
-                format!(
-                    "there are {} columns, and one class per row is needed. Save the argmax of one-hot labels",
-                    names.len()
-                ),
-            )),
-            Self::Numbers { values, .. } => match values.iter().position(|value| value.fract() != 0.0) {
-                Some(row) => Err(unfit(path, format!("{} is {}, not a class number", at_row(row), values[row]))),
-                None => Ok(values.iter().map(f64::to_string).collect()),
-            },
-        }
+    fn classes(self, path: &Path) -> Result<Classes, Error> {
+        let classes = match self {
+            Self::Texts(texts) => Classes::from_interned(texts),
+            Self::Integers(values) => Classes::from_numbers(&values),
+            Self::Numbers { names, .. } if names.len() > 1 => {
+                let problem = "one class per row is needed. Save the argmax of one-hot labels";
+                return Err(unfit(path, format!("there are {} columns, and {problem}", names.len())));
+            }
+            Self::Numbers { values, .. } => {
+                if let Some(row) = values.iter().position(|value| value.fract() != 0.0) {
+                    return Err(unfit(path, format!("{} is {}, not a class number", at_row(row), values[row])));
+                }
+                Classes::from_names(&values.iter().map(f64::to_string).collect::<Vec<_>>())
+            }
+        };
+        classes.map_err(Error::targets(path))
     }
 
     fn numbers(self, path: &Path) -> Result<(Vec<String>, Vec<f64>), Error> {
+        let one = || vec!["target".to_owned()];
         match self {
             Self::Numbers { names, values } => Ok((names, values)),
-            Self::Texts(texts) => Ok((vec!["target".to_owned()], parsed(&texts, path)?)),
+            Self::Integers(values) => Ok((one(), values.into_iter().map(|value| value as f64).collect())),
+            Self::Texts(texts) => Ok((one(), parsed(&texts, path)?)),
         }
     }
 
@@ -86,11 +90,13 @@ impl Raw {
     }
 }
 
-fn parsed(texts: &[String], path: &Path) -> Result<Vec<f64>, Error> {
-    let number = |(row, text): (usize, &String)| {
-        text.parse().map_err(|_| unfit(path, format!("{} is \"{}\", not a number", at_row(row), escape(text))))
+fn parsed(texts: &Interned, path: &Path) -> Result<Vec<f64>, Error> {
+    let values: Vec<Result<f64, &String>> = texts.names().iter().map(|text| text.parse().map_err(|_| text)).collect();
+    let number = |(row, &place): (usize, &u32)| {
+        values[place as usize]
+            .map_err(|text| unfit(path, format!("{} is \"{}\", not a number", at_row(row), escape(text))))
     };
-    texts.iter().enumerate().map(number).collect()
+    texts.index().iter().enumerate().map(number).collect()
 }
 
 fn are_fractions(texts: &[String]) -> bool {

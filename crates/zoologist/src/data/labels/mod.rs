@@ -9,16 +9,16 @@ mod text_labels;
 
 use std::path::Path;
 
-use super::Error;
 use super::array::decode::{Cells, invalid};
 use super::array::{self, Array, Wanted};
 use super::files::{counted, extension};
+use super::{Error, features, parquet};
 use crate::base::{Targets, Task};
 use detect::Raw;
 
 const FORMATS: &[Format] = &[text_labels::FORMAT, csv_labels::FORMAT];
 
-const WANTED: Wanted = Wanted { names: &["labels", "y", "targets", "label", "target"], dimensions: 1 };
+pub(super) const WANTED: Wanted = Wanted { names: &["labels", "y", "targets", "label", "target"], dimensions: 1 };
 
 /// A text format that holds labels.
 struct Format {
@@ -40,6 +40,8 @@ pub struct Labels {
 /// * .npy, .npz, .safetensors: one dimension of integers, truth values or text is classes, of fractions regression;
 ///   two dimensions of 0 and 1 are yes/no labels, others regression. In a .npz the array is called `labels`, `y` or
 ///   `targets`, or is the only one of one dimension, so that FEATURES and LABELS can be the same file.
+/// * .parquet: the column called `labels`, `y`, `targets`, `label` or `target`, or the only one; several columns of
+///   numbers are a table.
 /// * .txt: one label a line. .csv: one column, the column `label`, `target` or `y`, or several columns of numbers.
 ///
 /// Labels that can't serve the task, fewer than two rows, and a single class are errors.
@@ -50,10 +52,14 @@ pub fn read(path: &Path, task: Option<Task>) -> Result<Labels, Error> {
 }
 
 fn raw(path: &Path) -> Result<Raw, Error> {
-    if let Some(array) = array::read(path, &WANTED) {
-        return from_array(array?).map_err(|problem| Error::reading(path)(invalid(problem)));
+    if let Some(located) = array::locate(path, &WANTED) {
+        let array = located?.array().map_err(Error::reading(path))?;
+        return from_array(array).map_err(|problem| Error::reading(path)(invalid(problem)));
     }
     let extension = extension(path);
+    if extension == parquet::EXTENSION {
+        return parquet::labels(path);
+    }
     match FORMATS.iter().find(|format| format.extension == extension) {
         Some(format) => (format.read)(path),
         None => Err(unknown(path)),
@@ -61,19 +67,19 @@ fn raw(path: &Path) -> Result<Raw, Error> {
 }
 
 fn unknown(path: &Path) -> Error {
-    let extensions = array::extensions().chain(FORMATS.iter().map(|format| format.extension));
-    let known = extensions.map(|extension| format!(".{extension}")).collect::<Vec<_>>().join(", ");
+    let own = FORMATS.iter().map(|format| format!(".{}", format.extension)).collect::<Vec<_>>().join(", ");
+    let known = format!("{}, {own}", features::extensions());
     Error::Extension { path: path.to_path_buf(), known }
 }
 
 /// A single column is a single label; integers are names of classes until something says otherwise.
 fn from_array(array: Array) -> Result<Raw, &'static str> {
-    let columns = array.shape.get(1).copied().unwrap_or(1);
+    let columns = array.columns.unwrap_or(1);
     let names = (0..columns).map(|column| column.to_string()).collect();
     Ok(match array.cells {
         Cells::Text(_) if columns > 1 => return Err("holds several columns of text: one label per row is needed"),
         Cells::Text(texts) => Raw::Texts(texts),
-        Cells::Integers(values) if columns == 1 => Raw::Texts(values.iter().map(i64::to_string).collect()),
+        Cells::Integers(values) if columns == 1 => Raw::Integers(values),
         Cells::Integers(values) => {
             Raw::Numbers { names, values: values.into_iter().map(|value| value as f64).collect() }
         }

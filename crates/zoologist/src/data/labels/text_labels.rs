@@ -1,7 +1,16 @@
 //! Labels in a text file, one a line.
 
-use super::Format;
+use std::path::Path;
+
 use super::detect::Raw;
+use super::{Error, Format};
+use crate::base::Interned;
 use crate::data::text_lines;
 
-pub(super) const FORMAT: Format = Format { extension: "txt", read: |path| text_lines::read(path).map(Raw::Texts) };
+pub(super) const FORMAT: Format = Format { extension: "txt", read };
+
+fn read(path: &Path) -> Result<Raw, Error> {
+    let mut labels = Interned::default();
+    text_lines::each(path, |line| labels.push(line))?;
+    Ok(Raw::Texts(labels))
+}

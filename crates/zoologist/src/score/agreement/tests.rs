@@ -1,4 +1,5 @@
 //! Against `scipy.stats` 1.17: weightedtau, kendalltau, pearsonr, spearmanr; regrets by going through all choices.
+#![allow(clippy::unreadable_literal, reason = "expected values as scipy printed them")]
 
 use super::{Draws, agreement, interval, regret, resample};
 use crate::base::Seed;

@@ -1,0 +1,147 @@
+//! Parquet files: which columns hold features and labels, and their cells in batches.
+//!
+//! The columns are read with the low level of the crate `parquet`, without Arrow: a column of numbers or of lists of
+//! numbers needs no more. What a damaged file makes the crate panic at is caught, but the program's panic hook still
+//! sees it.
+
+mod cells;
+mod labels;
+mod rows;
+mod schema;
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use ::parquet::column::reader::ColumnReader;
+use ::parquet::errors::ParquetError;
+use ::parquet::file::reader::{FileReader, SerializedFileReader};
+
+use super::Error;
+use super::array::decode::{self, Cells, invalid};
+use super::files::open_regular;
+use crate::base::Values;
+use cells::Batch;
+use schema::Column;
+
+pub(super) use labels::labels;
+pub(super) use rows::Rows;
+
+pub(super) const EXTENSION: &str = "parquet";
+
+/// Some columns of a file, read from the first row to the last.
+struct Scan {
+    path: PathBuf,
+    file: SerializedFileReader<File>,
+    /// How many rows there are.
+    rows: usize,
+    columns: Vec<Column>,
+    /// How many values a list holds, once that is known.
+    width: Option<usize>,
+    /// A reader of each column in this group of rows.
+    readers: Vec<ColumnReader>,
+    /// The next group of rows.
+    group: usize,
+    /// Rows of this group that are still to be read.
+    left: usize,
+    /// The next row.
+    next: usize,
+}
+
+impl Scan {
+    /// Opens a file to read the columns that `choose` finds among its own.
+    fn open(path: &Path, choose: impl FnOnce(Vec<Column>) -> Result<Vec<Column>, Error>) -> Result<Self, Error> {
+        let (file, _) = open_regular(path)?;
+        let file = guarded(path, || SerializedFileReader::new(file))?;
+        let mut groups = file.metadata().row_groups().iter();
+        let rows = groups.try_fold(0_usize, |sum, group| sum.checked_add(usize::try_from(group.num_rows()).ok()?));
+        let refuse = |problem| Error::reading(path)(invalid(problem));
+        let rows = rows.ok_or_else(|| refuse("is damaged: it says to have a negative number of rows"))?;
+        if rows == 0 {
+            return Err(refuse("is empty: it holds no values"));
+        }
+        let columns = choose(schema::columns(file.metadata().file_metadata().schema_descr()))?;
+        let path = path.to_path_buf();
+        Ok(Self { path, file, rows, columns, width: None, readers: Vec::new(), group: 0, left: 0, next: 0 })
+    }
+
+    fn restart(&mut self) {
+        (self.group, self.left, self.next) = (0, 0, 0);
+    }
+
+    /// Hands out the cells of each column, by its place, of the next rows: `most`, or fewer where a group of rows ends.
+    /// Returns how many rows they are; 0 at the end.
+    fn step(&mut self, most: usize, mut take: impl FnMut(usize, Batch) -> Result<(), Error>) -> Result<usize, Error> {
+        while self.left == 0 && self.group < self.file.num_row_groups() {
+            self.open_group()?;
+        }
+        let count = self.left.min(most);
+        if count == 0 {
+            return Ok(0);
+        }
+        for (place, (column, reader)) in self.columns.iter().zip(&mut self.readers).enumerate() {
+            let batch = guarded(&self.path, || cells::read(reader, column, count))?;
+            let width = if column.list { self.width } else { Some(1) };
+            if let Some((row, uneven)) = width.and_then(|width| batch.first_uneven(width)) {
+                let problem = uneven.in_words(self.next + row, &column.name, width);
+                return Err(Error::reading(&self.path)(invalid(problem)));
+            }
+            take(place, batch)?;
+        }
+        self.left -= count;
+        self.next += count;
+        Ok(count)
+    }
+
+    /// Takes the lists of the first row as the measure of all others, and begins anew.
+    fn find_width(&mut self) -> Result<usize, Error> {
+        let mut width = 1;
+        self.step(1, |_, batch| {
+            width = batch.values;
+            Ok(())
+        })?;
+        self.restart();
+        self.width = Some(width);
+        if width == 0 { Err(self.refuse("has an empty list in row 0 (counted from 0)")) } else { Ok(width) }
+    }
+
+    fn open_group(&mut self) -> Result<(), Error> {
+        let (file, columns, number) = (&self.file, &self.columns, self.group);
+        self.readers = guarded(&self.path, || {
+            let group = file.get_row_group(number)?;
+            columns.iter().map(|column| group.get_column_reader(column.leaf)).collect()
+        })?;
+        self.left = self.file.metadata().row_group(number).num_rows() as usize;
+        self.group += 1;
+        Ok(())
+    }
+
+    /// Adds the numbers of the next rows, `most` or fewer, row after row of `dim` numbers. Returns how many rows they are.
+    fn numbers(&mut self, most: usize, dim: usize, values: &mut Values) -> Result<usize, Error> {
+        let (first, alone) = (values.len(), self.columns.len() == 1);
+        self.step(most, |place, batch| {
+            let cells = decode::numbers(batch.cells);
+            if alone {
+                values.add(&cells, 0..cells.len());
+            } else {
+                values.fill_up(first + cells.len() * dim);
+                values.put_column(&cells, first + place, dim);
+            }
+            Ok(())
+        })
+    }
+
+    fn refuse(&self, problem: impl Into<String>) -> Error {
+        Error::reading(&self.path)(invalid(problem))
+    }
+}
+
+/// Calls the crate; an error or panic of it becomes an error that names the file.
+fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Error> {
+    let problem = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its reader gave up".to_owned(),
+    };
+    Err(Error::reading(path)(invalid(format!("can't be read as Parquet: {problem}"))))
+}
