@@ -65,7 +65,8 @@ impl std::str::FromStr for Worker {
     /// assert!("4/3".parse::<Worker>().is_err());
     /// ```
     fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('/').and_then(|(number, count)| Some((number.parse().ok()?, count.parse().ok()?)));
+        let whole = |text: &str| text.parse::<usize>().ok();
+        let parts = text.split_once('/').and_then(|(number, count)| Some((whole(number)?, whole(count)?)));
         match parts {
             Some((number, count)) if count > 0 && number <= count => Ok(Self { number: number % count, count }),
             _ => Err("give the worker and how many there are, as in 2/8; count them from 0 or from 1".to_owned()),

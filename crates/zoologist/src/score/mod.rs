@@ -397,6 +397,7 @@ fn chance(targets: &Targets) -> Option<String> {
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod source_tests;
