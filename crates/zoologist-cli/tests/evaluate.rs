@@ -1,4 +1,5 @@
 //! `evaluate`, from the outside.
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
 mod common;
 
