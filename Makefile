@@ -45,7 +45,8 @@ bench-scores: build ## Cost of scoring against others' code: make bench-scores L
 	test -x benches/.venv-scores/bin/python || $(PYTHON) -m venv benches/.venv-scores
 	benches/.venv-scores/bin/python -m pip install --quiet --requirement benches/requirements-scores.txt
 	benches/.venv-scores/bin/python -c "import transformer_ranker" 2>/dev/null \
-	  || benches/.venv-scores/bin/python -m pip install --quiet transformer-ranker==0.2.0 $(TORCH) \
+	  || { benches/.venv-scores/bin/python -m pip install --quiet torch --index-url https://download.pytorch.org/whl/cpu; \
+	    benches/.venv-scores/bin/python -m pip install --quiet transformer-ranker==0.2.0; } \
 	  || echo "transformer-ranker can't be installed here: it is left out" >&2
 	benches/.venv-scores/bin/python benches/scores.py $(if $(LOGME),--logme "$(LOGME)") $(if $(CASES),--cases $(CASES)) \
 	  --rounds $(or $(ROUNDS),3) --threads $(or $(THREADS),1)

@@ -112,7 +112,7 @@ def report(runs):
     print(f"  {'':26}{'CPU s':>9}{'wall s':>9}{'MiB':>9}   value")
     for side, medians in middle.items():
         out = runs[side][-1]["out"]
-        fit = f"   fit alone {statistics.median(one['out']['seconds'] for one in runs[side]):.2f} s" if "seconds" in out else ""
+        fit = f"   fit alone {statistics.median(one['out']['seconds'] for one in runs[side]):.2f} CPU s" if "seconds" in out else ""
         numbers = f"{medians['cpu']:9.2f}{medians['wall']:9.2f}{medians['memory']:9.0f}"
         print(f"  {side:26}{numbers}   {value(side, out)}{fit}")
     ours = middle.get("zoologist logme")

@@ -48,7 +48,8 @@ fn on_dataset(dataset: &Dataset, values: &Result<Vec<f64>, String>, draws: Draws
 fn with_intervals(dataset: &Dataset, scores: &[f64], draws: Draws) -> (Figures<Figure>, usize, Option<String>) {
     let found = agreement(scores, &dataset.accuracies);
     if found.weighted_kendall.is_none() {
-        let constant = if scores.iter().all(|score| *score == scores[0]) { "scores" } else { "accuracies" };
+        let vary = scores.iter().any(|score| (score - scores[0]).abs() > 0.0);
+        let constant = if vary { "accuracies" } else { "scores" };
         return (bare(found), 0, Some(format!("the {constant} are all equal")));
     }
     let resampled = resample(dataset.models.len(), draws, (MODELS, &dataset.name), |items| {

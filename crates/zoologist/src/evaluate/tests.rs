@@ -5,6 +5,8 @@ use crate::base::Seed;
 use crate::data::results::{OfDataset, OfModel, Results};
 use crate::score::agreement::Draws;
 
+type Cells<'a> = &'a [Option<f64>];
+
 /// A table from accuracies and one score, data sets × models.
 fn table(accuracies: &[impl AsRef<[Option<f64>]>], scores: &[impl AsRef<[Option<f64>]>]) -> Results {
     let model = |(model, (accuracy, score)): (usize, (&Option<f64>, &Option<f64>))| OfModel {
@@ -13,7 +15,7 @@ fn table(accuracies: &[impl AsRef<[Option<f64>]>], scores: &[impl AsRef<[Option<
         scores: vec![*score],
         size: None,
     };
-    let dataset = |(place, (accuracies, scores)): (usize, (&[Option<f64>], &[Option<f64>]))| OfDataset {
+    let dataset = |(place, (accuracies, scores)): (usize, (Cells, Cells))| OfDataset {
         name: format!("d{place}"),
         models: accuracies.iter().zip(scores).enumerate().map(model).collect(),
     };

@@ -87,10 +87,12 @@ fn columns(table: &Table, wanted: Option<&[String]>, notes: &mut Vec<String>) ->
     }
     let name = |column: usize| escape(&table.columns[column]);
     let dataset_name = dataset.map_or_else(|| "none (one data set)".to_owned(), name);
-    let score_names: Vec<String> = scores.iter().map(|&column| table.columns[column].clone()).collect();
-    let mut said = format!("columns: models {}, data sets {dataset_name}, truth {}", name(model), name(truth));
-    said += &format!(", scores {}", score_names.iter().map(|name| escape(name)).collect::<Vec<_>>().join(", "));
-    said += &size.map_or_else(String::new, |size| format!(", size {}", name(size)));
+    let score_names: Vec<String> = scores.iter().map(|&column| name(column)).collect();
+    let size_name = size.map_or_else(String::new, |size| format!(", size {}", name(size)));
+    let (model_name, truth_name, score_names) = (name(model), name(truth), score_names.join(", "));
+    let said = format!(
+        "columns: models {model_name}, data sets {dataset_name}, truth {truth_name}, scores {score_names}{size_name}"
+    );
     notes.insert(0, said);
     Ok(Columns { model, dataset, truth, size, scores })
 }

@@ -34,7 +34,7 @@ pub fn ranks(numbers: &[f64]) -> Vec<f64> {
 /// The deviations from the mean, divided by their length.
 fn unit(numbers: &[f64]) -> Option<Vec<f64>> {
     let first = numbers.first()?;
-    if numbers.iter().all(|number| number == first) {
+    if !numbers.iter().any(|number| (number - first).abs() > 0.0) {
         return None;
     }
     // The mean of numbers far from 0 is rounded; the deviations are small, so theirs takes out the rest.

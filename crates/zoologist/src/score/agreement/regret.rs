@@ -1,5 +1,7 @@
 //! What a choice by score costs.
 
+use std::cmp::Ordering;
+
 /// The best accuracy of all less the best accuracy among the k best by score, in the unit of the accuracies; `None` for
 /// no models. Where models tie for the last places, the mean over all ways to fill these from the tie: for k = 1 that is
 /// the mean accuracy of the models that share the highest score. With k >= n it is 0.
@@ -15,10 +17,11 @@ pub fn regret(scores: &[f64], accuracies: &[f64], k: usize) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let last = scores[order[k.min(order.len()) - 1]];
-    let of = |wanted: fn(f64, f64) -> bool| {
-        order.iter().filter(move |&&item| wanted(scores[item], last)).map(|&item| accuracies[item])
+    let of = |wanted: Ordering| -> Vec<f64> {
+        let chosen = order.iter().filter(|&&item| scores[item].partial_cmp(&last) == Some(wanted));
+        chosen.map(|&item| accuracies[item]).collect()
     };
-    let (sure, tied): (Vec<f64>, Vec<f64>) = (of(|score, last| score > last).collect(), of(|a, b| a == b).collect());
+    let (sure, tied) = (of(Ordering::Greater), of(Ordering::Equal));
     Some(best - expected_best(&sure, tied, k.min(order.len())))
 }
 

@@ -7,6 +7,7 @@ use crate::base::Seed;
 type Case = (&'static [f64], &'static [f64], [f64; 6]);
 
 #[rustfmt::skip]
+#[allow(clippy::unreadable_literal, reason = "as scipy prints them")]
 const CASES: [Case; 4] = [
     (&[12.0, 2.0, 1.0, 12.0, 2.0], &[1.0, 4.0, 7.0, 1.0, 0.0],
      [-0.5669496815368272, -0.4714045207910316, -0.5566399985665696, -0.5407380704358752, 6.0, 4.5]),
