@@ -127,9 +127,9 @@ fn a_mixture_from_a_given_start_agrees() {
 #[test]
 fn the_logistic_score_agrees() {
     let found = Data::new(200, 4, 3, 6, false).evaluate("logistic");
-    assert_close(found.score.value.unwrap(), 0.91, "accuracy");
+    assert_close(found.score.value.unwrap(), 0.905, "accuracy");
     let log_loss = found.score.parts["log_loss"];
-    assert!((log_loss - 0.399_620_266_116_098_74).abs() < 1e-6, "{log_loss}");
+    assert!((log_loss - 0.330_353_596_588_369_94).abs() < 1e-6, "{log_loss}");
     assert_eq!(found.replicates.len(), 5);
 }
 
