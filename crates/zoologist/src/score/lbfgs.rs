@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 const HISTORY: usize = 10;
 /// Share of the predicted decrease that a step must reach (Armijo).
 const DECREASE: f64 = 1e-4;
+/// Relative change of the value that may be rounding alone: then the gradient must have become shorter.
+const ROUNDING: f64 = 1e-15;
 
 /// Where the search ended.
 pub struct Minimum {
@@ -40,7 +42,9 @@ pub fn minimise(
         let next = loop {
             let next: Vec<f64> = place.iter().zip(&direction).map(|(x, d)| x + length * d).collect();
             let next_value = function(&next, &mut next_gradient);
-            if next_value <= value + DECREASE * length * slope {
+            let flat = (next_value - value).abs() <= ROUNDING * value.abs()
+                && dot(&next_gradient, &next_gradient) < dot(&gradient, &gradient);
+            if next_value <= value + DECREASE * length * slope || flat {
                 value = next_value;
                 break next;
             }

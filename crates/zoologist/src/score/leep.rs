@@ -17,13 +17,10 @@ use crate::base::{Classes, Features};
 
 /// The registry's entry.
 pub fn evaluate(rows: &Rows) -> Evaluation {
-    match source::needed("leep", rows) {
-        Ok((classes, theta)) => {
-            let (value, replicates) = leep(theta, classes, rows.shards);
-            Evaluation::with_value("leep", value, replicates, None)
-        }
-        Err(evaluation) => evaluation,
-    }
+    source::evaluate("leep", rows, |classes, theta| {
+        let (value, replicates) = leep(theta, classes, rows.shards);
+        Evaluation::with_value("leep", value, replicates, None)
+    })
 }
 
 /// LEEP of all rows, and of all rows but each shard's.

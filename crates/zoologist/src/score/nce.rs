@@ -5,25 +5,31 @@
 //! ICCV 2019 (arXiv 1908.08142), eq. 5. Counts are whole numbers, so nothing is lost. With s shards, each left out in
 //! turn, the time is n (z + log n + s), and memory is n whatever the number of classes.
 
+use std::ops::Range;
+
 use super::{Evaluation, Rows, source};
 use crate::base::{Classes, Features};
 
 /// The registry's entry.
 pub fn evaluate(rows: &Rows) -> Evaluation {
-    let (classes, theta) = match source::needed("nce", rows) {
-        Ok(found) => found,
-        Err(evaluation) => return evaluation,
-    };
+    source::evaluate("nce", rows, |classes, theta| {
+        let (value, replicates) = nce(theta, classes, rows.shards);
+        Evaluation::with_value("nce", value, replicates, None)
+    })
+}
+
+/// NCE of all rows, and of all rows but each shard's.
+fn nce(theta: &Features, classes: &Classes, shards: &[Range<usize>]) -> (f64, Vec<f64>) {
     let mut pairs = pairs(classes, theta);
     pairs.sort_unstable();
     let count = theta.rows();
-    let splits = rows.shards.iter().all(|shard| shard.len() < count);
-    let shards = if splits { rows.shards } else { &[] };
-    let replicates = shards.iter().map(|shard| {
+    // Without a shard that is everything there is nothing left to score.
+    let shards = if shards.iter().any(|shard| shard.len() == count) { &[] } else { shards };
+    let without = |shard: &Range<usize>| {
         let kept = pairs.iter().filter(|(_, _, row)| !shard.contains(row));
         minus_entropy(kept, count - shard.len())
-    });
-    Evaluation::with_value("nce", minus_entropy(pairs.iter(), count), replicates.collect(), None)
+    };
+    (minus_entropy(pairs.iter(), count), shards.iter().map(without).collect())
 }
 
 /// Source class, class and place of a row.

@@ -23,7 +23,7 @@ const COMPONENTS: usize = 5;
 /// Starts that are compared.
 const STARTS: usize = 3;
 /// Rows times components times squared dimensions (or 256, if more) above which the score is refused.
-const MAX_COST: f64 = 5e9;
+const MAX_COST: f64 = 1e9;
 
 /// The registry's entry.
 pub fn evaluate(rows: &Rows) -> Evaluation {

@@ -47,13 +47,12 @@ pub fn evaluate_gamma(rows: &Rows) -> Evaluation {
 }
 
 fn evaluate(metric: &str, rows: &Rows, prior: Prior) -> Evaluation {
-    match source::needed(metric, rows) {
-        Ok((classes, theta)) if classes.names().len() * theta.dim() > MAX_TABLE => {
-            Evaluation::without_value(metric, Status::TooLarge, "too many classes times source classes")
+    source::evaluate(metric, rows, |classes, theta| {
+        if classes.names().len() * theta.dim() > MAX_TABLE {
+            return Evaluation::without_value(metric, Status::TooLarge, "too many classes times source classes");
         }
-        Ok((classes, theta)) => Evaluation::with_value(metric, -bound(theta, classes, prior), vec![], None),
-        Err(evaluation) => evaluation,
-    }
+        Evaluation::with_value(metric, -bound(theta, classes, prior), vec![], None)
+    })
 }
 
 /// The bound as published: less is better.

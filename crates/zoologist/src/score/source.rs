@@ -74,16 +74,20 @@ pub fn from_logits(logits: &Features) -> Features {
     Features::new(logits.dim(), Values::F64(values))
 }
 
-/// The classes and source probabilities that a metric needs, or the evaluation that says which is missing.
-pub(super) fn needed<'a>(metric: &str, rows: &Rows<'a>) -> Result<(&'a Classes, &'a Features), Evaluation> {
+/// A metric of classes and source probabilities; where one is missing, an evaluation that says which.
+pub(super) fn evaluate(
+    metric: &str,
+    rows: &Rows,
+    compute: impl FnOnce(&Classes, &Features) -> Evaluation,
+) -> Evaluation {
     let Targets::Classes(classes) = rows.targets else {
-        return Err(Evaluation::without_value(metric, Status::NotApplicable, "it is defined for classes only"));
+        return Evaluation::without_value(metric, Status::NotApplicable, "it is defined for classes only");
     };
     let Some(probabilities) = &rows.inputs.source_probabilities else {
         let note = "it needs the model's probabilities of its source classes: pass --source-probs FILE";
-        return Err(Evaluation::without_value(metric, Status::NeedsInput, note));
+        return Evaluation::without_value(metric, Status::NeedsInput, note);
     };
-    Ok((classes, probabilities))
+    compute(classes, probabilities)
 }
 
 /// The rows of each class, in order.
