@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::{Error, Progress};
 use crate::base::{Features, Values};
 use crate::data::rows::{self, RowReader};
-use crate::stats::{Builder, Moments, Precision, Responses, Scratch, pilot_rows};
+use crate::stats::{Builder, Moments, Precision, Responses, ScratchPool, pilot_rows};
 
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 16 << 20;
@@ -118,15 +118,16 @@ impl Matrix {
         let mut builders: Vec<Option<Builder>> = (0..layout.count).map(|_| None).collect();
         wanted.iter().for_each(|&shard| builders[shard] = Some(Builder::new(self.dim(), responses, precision)));
         let all = wanted.len() == layout.count;
+        let pool = ScratchPool::default();
         let take = |block: &Features, places: &mut dyn Iterator<Item = usize>| {
             let mut of_shard: Vec<Vec<(usize, usize)>> = vec![vec![]; layout.count];
             places
                 .enumerate()
                 .for_each(|(row, place)| of_shard[usize::from(layout.shard_of_row[place])].push((row, place)));
             let pairs = builders.par_iter_mut().zip(&of_shard);
-            pairs.for_each_init(Scratch::default, |scratch, (builder, rows)| {
+            pairs.for_each(|(builder, rows)| {
                 if let Some(builder) = builder {
-                    builder.add(block, rows, scratch);
+                    pool.with(|scratch| builder.add(block, rows, scratch));
                 }
             });
         };
@@ -137,7 +138,7 @@ impl Matrix {
             self.gather(&places.collect::<Vec<_>>(), take, progress)?;
         }
         let builders: Vec<Builder> = builders.into_iter().flatten().collect();
-        Ok(builders.into_par_iter().map_init(Scratch::default, |scratch, builder| builder.finish(scratch)).collect())
+        Ok(builders.into_par_iter().map(|builder| pool.with(|scratch| builder.finish(scratch))).collect())
     }
 
     /// The statistics of all rows, merged in the order of the shards.
@@ -205,10 +206,10 @@ impl Matrix {
             Self::File(reader) => reader.row_bytes(),
             Self::Memory(features) => features.dim() * if matches!(features.values(), Values::F32(_)) { 4 } else { 8 },
         };
+        let mut block = Features::new(self.dim(), Values::F32(vec![]));
         for places in places.chunks((BLOCK_BYTES / row_bytes).max(1)) {
             match self {
                 Self::File(reader) => {
-                    let mut block = reader.no_rows();
                     reader.read(places, &mut block)?;
                     take(&block, &mut places.iter().copied());
                 }

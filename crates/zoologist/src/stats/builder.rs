@@ -6,6 +6,8 @@
 //!
 //! Blocks are cut by the rows' places in the shard alone, so the sums come out equal however the rows arrive.
 
+use std::sync::{Mutex, PoisonError};
+
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{BlockStructure, matmul as triangular};
 use faer::{Accum, Mat, MatRef, Par};
@@ -25,6 +27,8 @@ pub struct Builder<'a> {
     responses: &'a Responses<'a>,
     precision: &'a Precision,
     dim: usize,
+    /// How far apart the rows of a block stand.
+    stride: usize,
     /// Rows that wait for their block to fill, and their places in the data.
     waiting: Waiting,
     places: Vec<usize>,
@@ -50,13 +54,28 @@ enum TargetSums {
     Columns { origin: Vec<f64>, first: Vec<f64>, second: Vec<f64> },
 }
 
-/// Working memory that the builders of one thread share.
+/// Working memory for one builder at a time.
 #[derive(Default)]
 pub struct Scratch {
     /// Rows about the origin in double precision.
     wide: Vec<f64>,
     /// The products of one block in single precision.
     product: Option<Mat<f32>>,
+}
+
+/// Working memory for the builders of several threads, used again and again.
+#[derive(Default)]
+pub struct ScratchPool(Mutex<Vec<Scratch>>);
+
+impl ScratchPool {
+    /// Calls `work` with memory that nobody else has.
+    pub fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        // A poisoned lock only means that another builder panicked; the memory is as good as new.
+        let mut scratch = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        result
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -73,6 +92,7 @@ impl<'a> Builder<'a> {
             responses,
             precision,
             dim,
+            stride: kernels::stride(dim),
             waiting: Waiting::Single(vec![]),
             places: vec![],
             rows: 0,
@@ -100,14 +120,25 @@ impl<'a> Builder<'a> {
 
     fn keep(&mut self, block: &Features, row: usize) {
         let span = row * self.dim..(row + 1) * self.dim;
-        match (&mut self.waiting, block.values()) {
-            (Waiting::Single(waiting), Values::F32(values)) => waiting.extend_from_slice(&values[span]),
-            (Waiting::Double(waiting), Values::F64(values)) => waiting.extend_from_slice(&values[span]),
+        if let (Waiting::Single(_), Values::F64(_)) = (&self.waiting, block.values()) {
             // The first row of double precision; a file has one precision throughout.
-            (waiting, Values::F64(values)) => *waiting = Waiting::Double(values[span].to_vec()),
+            self.waiting = Waiting::Double(vec![]);
+        }
+        let end = (self.places.len() + 1) * self.stride;
+        match (&mut self.waiting, block.values()) {
+            (Waiting::Single(waiting), Values::F32(values)) => {
+                waiting.extend_from_slice(&values[span]);
+                waiting.resize(end, 0.0);
+            }
+            (Waiting::Double(waiting), Values::F64(values)) => {
+                waiting.extend_from_slice(&values[span]);
+                waiting.resize(end, 0.0);
+            }
             (Waiting::Double(waiting), Values::F32(values)) => {
                 waiting.extend(values[span].iter().map(|value| f64::from(*value)));
+                waiting.resize(end, 0.0);
             }
+            (Waiting::Single(_), Values::F64(_)) => {}
         }
     }
 
@@ -160,7 +191,7 @@ impl<'a> Builder<'a> {
     fn single_is_safe(&self, rows: &[f32]) -> bool {
         matches!(self.targets, TargetSums::Counts(_))
             && self.precision.may_be_single()
-            && self.precision.allows(&kernels::column_squares(rows, &self.origin), rows.len() / self.dim)
+            && self.precision.allows(&kernels::column_squares(rows, &self.origin), rows.len() / self.stride)
     }
 
     /// Single-precision products of rows that are known to be harmless; every other sum in double precision.
@@ -168,29 +199,31 @@ impl<'a> Builder<'a> {
         let mut sums =
             Sums { origin: &self.origin, first: &mut self.first, third: &mut self.third, fourth: &mut self.fourth };
         let mut moved = vec![0.0_f32; self.dim];
-        for (row, &place) in rows.chunks_exact_mut(self.dim).zip(places) {
+        for (row, &place) in rows.chunks_exact_mut(self.stride).zip(places) {
+            let row = &mut row[..self.dim];
             sum_classes(&mut self.targets, &mut self.cross, self.responses, row, sums.origin, place);
             kernels::take_row(row, &mut moved, &mut sums);
             row.copy_from_slice(&moved);
         }
         let product = scratch.product.get_or_insert_with(|| Mat::zeros(self.dim, self.dim));
-        let table = MatRef::from_column_major_slice(rows, self.dim, places.len());
+        let table = MatRef::from_column_major_slice_with_stride(rows, self.dim, places.len(), self.stride);
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
         triangular(product.as_mut(), lower, Accum::Replace, table, full, table.transpose(), full, 1.0, Par::Seq);
         kernels::add_lower(&mut self.scatter, product);
     }
 
     fn sum_double<T: Real>(&mut self, rows: &[T], places: &[usize], scratch: &mut Scratch) {
-        for (rows, places) in rows.chunks(WIDE_ROWS * self.dim).zip(places.chunks(WIDE_ROWS)) {
+        for (rows, places) in rows.chunks(WIDE_ROWS * self.stride).zip(places.chunks(WIDE_ROWS)) {
             scratch.wide.resize(rows.len(), 0.0);
             let mut sums =
                 Sums { origin: &self.origin, first: &mut self.first, third: &mut self.third, fourth: &mut self.fourth };
-            let pairs = rows.chunks_exact(self.dim).zip(scratch.wide.chunks_exact_mut(self.dim));
+            let pairs = rows.chunks_exact(self.stride).zip(scratch.wide.chunks_exact_mut(self.stride));
             for ((row, moved), &place) in pairs.zip(places) {
+                let (row, moved) = (&row[..self.dim], &mut moved[..self.dim]);
                 sum_classes(&mut self.targets, &mut self.cross, self.responses, row, sums.origin, place);
                 kernels::take_row(row, moved, &mut sums);
             }
-            let table = MatRef::from_column_major_slice(&scratch.wide, self.dim, places.len());
+            let table = MatRef::from_column_major_slice_with_stride(&scratch.wide, self.dim, places.len(), self.stride);
             let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
             triangular(self.scatter.as_mut(), lower, Accum::Add, table, full, table.transpose(), full, 1.0, Par::Seq);
             sum_columns(&mut self.targets, &mut self.cross, self.responses, table, places);

@@ -21,7 +21,7 @@ mod shards;
 #[cfg(test)]
 mod tests;
 
-pub use builder::{Builder, Scratch};
+pub use builder::{Builder, Scratch, ScratchPool};
 pub use moments::{Marginals, Moments};
 pub use portable::Damaged;
 pub use precision::{Precision, pilot_rows};

@@ -41,6 +41,7 @@ impl Precision {
     pub fn of_pilot(pilot: &Features) -> Self {
         let Values::F32(values) = pilot.values() else { return Self::Double };
         let (rows, dim) = (pilot.rows(), pilot.dim());
+        let values = &laid_out(values, dim);
         let mut mean = vec![0.0; dim];
         kernels::add_rows(values, &mut mean);
         mean.iter_mut().for_each(|sum| *sum /= rows as f64);
@@ -70,11 +71,14 @@ impl Precision {
 fn is_well_conditioned(values: &[f32], mean: &[f64], squares: &[f64]) -> bool {
     let dim = mean.len();
     let scale: Vec<f64> = squares.iter().map(|square| square.sqrt().recip()).collect();
-    let mut table = Vec::with_capacity(values.len());
-    for row in values.chunks_exact(dim) {
-        table.extend((0..dim).map(|column| ((f64::from(row[column]) - mean[column]) * scale[column]) as f32));
+    let stride = kernels::stride(dim);
+    let mut table = values.to_vec();
+    for row in table.chunks_exact_mut(stride) {
+        for ((value, mean), scale) in row.iter_mut().zip(mean).zip(&scale) {
+            *value = ((f64::from(*value) - mean) * scale) as f32;
+        }
     }
-    let table = MatRef::from_column_major_slice(&table, dim, values.len() / dim);
+    let table = MatRef::from_column_major_slice_with_stride(&table, dim, values.len() / stride, stride);
     let mut correlation = Mat::<f32>::zeros(dim, dim);
     let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
     matmul(correlation.as_mut(), lower, Accum::Replace, table, full, table.transpose(), full, 1.0, Par::Seq);
@@ -82,4 +86,15 @@ fn is_well_conditioned(values: &[f32], mean: &[f64], squares: &[f64]) -> bool {
         correlation[(place, place)] -= LEAST_EIGENVALUE as f32;
     }
     correlation.llt(Side::Lower).is_ok()
+}
+
+/// Rows as far apart as products want them.
+fn laid_out(values: &[f32], dim: usize) -> Vec<f32> {
+    let stride = kernels::stride(dim);
+    let mut table = vec![0.0; values.len() / dim * stride];
+    table
+        .chunks_exact_mut(stride)
+        .zip(values.chunks_exact(dim))
+        .for_each(|(into, row)| into[..dim].copy_from_slice(row));
+    table
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Builder, Moments, Precision, Responses, Scratch, pilot_rows};
+use super::{Builder, Moments, Precision, Responses, Scratch, ScratchPool, pilot_rows};
 use crate::base::{Features, Targets};
 
 /// Statistics kept apart by shard, in the order of the shards.
@@ -31,13 +31,14 @@ impl Shards {
     /// The same, under permutations of the targets too.
     pub fn with_responses(features: &Features, responses: &Responses, ranges: &[Range<usize>]) -> Self {
         let precision = precision_of(features);
+        let pool = ScratchPool::default();
         let one = |scratch: &mut Scratch, range: &Range<usize>| {
             let mut builder = Builder::new(features.dim(), responses, &precision);
             let rows: Vec<(usize, usize)> = range.clone().map(|row| (row, row)).collect();
             builder.add(features, &rows, scratch);
             builder.finish(scratch)
         };
-        Self(ranges.par_iter().map_init(Scratch::default, one).collect())
+        Self(ranges.par_iter().map(|range| pool.with(|scratch| one(scratch, range))).collect())
     }
 
     /// Statistics that were made apart, by the number of their shard; `None` where there are none, or where they are not
