@@ -115,10 +115,22 @@ impl Matrix {
         precision: &Precision,
         progress: &dyn Progress,
     ) -> Result<Vec<Moments>, Error> {
+        self.shards_with(wanted, layout, responses, precision, &ScratchPool::default(), progress)
+    }
+
+    fn shards_with(
+        &mut self,
+        wanted: &[usize],
+        layout: &Layout,
+        responses: &Responses,
+        precision: &Precision,
+        pool: &ScratchPool,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Moments>, Error> {
+        let dim = self.dim();
         let mut builders: Vec<Option<Builder>> = (0..layout.count).map(|_| None).collect();
-        wanted.iter().for_each(|&shard| builders[shard] = Some(Builder::new(self.dim(), responses, precision)));
+        wanted.iter().for_each(|&shard| builders[shard] = Some(Builder::new(dim, responses, precision)));
         let all = wanted.len() == layout.count;
-        let pool = ScratchPool::default();
         let take = |block: &Features, places: &mut dyn Iterator<Item = usize>| {
             let mut of_shard: Vec<Vec<(usize, usize)>> = vec![vec![]; layout.count];
             places
@@ -153,11 +165,15 @@ impl Matrix {
         let bytes = layout.count * self.dim() * (self.dim() + width) * size_of::<f64>();
         let few = if bytes > FEW_BYTES && self.seekable() { rayon::current_num_threads() } else { layout.count };
         let shards: Vec<usize> = (0..layout.count).collect();
+        let pool = ScratchPool::default();
         let mut total: Option<Moments> = None;
         for wave in shards.chunks(few.max(1)) {
-            for part in self.shards(wave, layout, responses, precision, progress)? {
+            for part in self.shards_with(wave, layout, responses, precision, &pool, progress)? {
                 match &mut total {
-                    Some(total) => total.merge(&part),
+                    Some(total) => {
+                        total.merge(&part);
+                        pool.give_back(part);
+                    }
                     None => total = Some(part),
                 }
             }

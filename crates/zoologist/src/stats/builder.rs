@@ -57,6 +57,10 @@ enum TargetSums {
 /// Working memory for one builder at a time.
 #[derive(Default)]
 pub struct Scratch {
+    /// Room for the rows of a block in single precision, between two shards.
+    block: Vec<f32>,
+    /// Statistics that nobody needs any more: room for others of the same shape.
+    spent: Option<Moments>,
     /// Rows about the origin in double precision.
     wide: Vec<f64>,
     /// The products of one block in single precision.
@@ -75,6 +79,11 @@ impl ScratchPool {
         let result = work(&mut scratch);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         result
+    }
+
+    /// Gives back statistics that were merged into others: asking the machine for memory costs more than clearing it.
+    pub fn give_back(&self, spent: Moments) {
+        self.with(|scratch| scratch.spent = Some(spent));
     }
 }
 
@@ -100,15 +109,38 @@ impl<'a> Builder<'a> {
             first: vec![0.0; dim],
             third: vec![0.0; dim],
             fourth: 0.0,
-            scatter: Mat::zeros(dim, dim),
+            scatter: Mat::zeros(0, 0),
             targets,
-            cross: vec![Mat::zeros(dim, width); responses.count()],
+            cross: vec![],
+        }
+    }
+
+    /// Takes the memory that the sums need, cleared.
+    fn take_memory(&mut self, scratch: &mut Scratch) {
+        let empty = Moments::empty(0, &self.marginals(), 0);
+        let fits = |spent: &Moments| spent.dim() == self.dim && spent.width() == empty.width();
+        match scratch.spent.take().filter(|spent| fits(spent) && spent.responses() == self.responses.count()) {
+            Some(mut spent) => {
+                (0..self.dim).for_each(|column| spent.scatter.col_as_slice_mut(column)[column..].fill(0.0));
+                spent.cross.iter_mut().for_each(|cross| cross.fill(0.0));
+                (self.scatter, self.cross) = (spent.scatter, spent.cross);
+            }
+            None => {
+                self.scatter = Mat::zeros(self.dim, self.dim);
+                self.cross = vec![Mat::zeros(self.dim, empty.width()); self.responses.count()];
+            }
+        }
+        if matches!(self.waiting, Waiting::Single(_)) {
+            self.waiting = Waiting::Single(std::mem::take(&mut scratch.block));
         }
     }
 
     /// Takes some rows of a block: their places in it and in the data. Rows of one shard must come in the order of the
     /// data.
     pub fn add(&mut self, block: &Features, rows: &[(usize, usize)], scratch: &mut Scratch) {
+        if self.cross.is_empty() && !rows.is_empty() {
+            self.take_memory(scratch);
+        }
         for &(row, place) in rows {
             self.keep(block, row);
             self.places.push(place);
@@ -237,7 +269,10 @@ impl<'a> Builder<'a> {
         }
         let rows = self.rows as f64;
         if self.rows == 0 {
-            return Moments::empty(self.dim, &self.marginals(), self.cross.len());
+            return Moments::empty(self.dim, &self.marginals(), self.responses.count());
+        }
+        if let Waiting::Single(block) = &mut self.waiting {
+            scratch.block = std::mem::take(block);
         }
         let shift: Vec<f64> = self.first.iter().map(|sum| sum / rows).collect();
         let (third, fourth) = self.higher_about_mean(&shift);
