@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build demo test check deny bench bench-scores agreement truth test-python
+.PHONY: help build demo test check deny bench bench-scores bench-gram agreement truth test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,11 +45,13 @@ bench-scores: build ## Cost of scoring against others' code: make bench-scores L
 	test -x benches/.venv-scores/bin/python || $(PYTHON) -m venv benches/.venv-scores
 	benches/.venv-scores/bin/python -m pip install --quiet --requirement benches/requirements-scores.txt
 	benches/.venv-scores/bin/python -c "import transformer_ranker" 2>/dev/null \
-	  || { benches/.venv-scores/bin/python -m pip install --quiet torch --index-url https://download.pytorch.org/whl/cpu; \
-	    benches/.venv-scores/bin/python -m pip install --quiet transformer-ranker==0.2.0; } \
+	  || benches/.venv-scores/bin/python -m pip install --quiet transformer-ranker==0.2.0 \
 	  || echo "transformer-ranker can't be installed here: it is left out" >&2
 	benches/.venv-scores/bin/python benches/scores.py $(if $(LOGME),--logme "$(LOGME)") $(if $(CASES),--cases $(CASES)) \
 	  --rounds $(or $(ROUNDS),3) --threads $(or $(THREADS),1)
+
+bench-gram: ## The Gram product's share of this machine's rate of matrix products
+	cargo bench --locked -p zoologist --bench gram
 
 agreement: build ## Features of both runtimes against each other, and against references: make agreement [REFERENCE=folder]
 	$(PYTHON) demo/prepare.py

@@ -33,6 +33,17 @@ fn models_and_baselines_are_ranked_with_evidence() {
 }
 
 #[test]
+fn any_metric_orders_and_one_that_compares_a_pool_has_values_here() {
+    let fixture = Fixture::new();
+    for metric in ["ncti", "hscore_regularized", "sfda"] {
+        let ranking = fixture.rank(&["--json", "--metric", metric]).json(0);
+        let scores: Vec<f64> =
+            ranking["models"].as_array().unwrap().iter().filter_map(|model| model["score"].as_f64()).collect();
+        assert!(scores.len() >= 3 && scores.is_sorted_by(|a, b| a >= b), "{metric}: {scores:?}");
+    }
+}
+
+#[test]
 fn threads_runs_and_the_store_do_not_change_the_result() {
     let fixture = Fixture::new();
     let first = without_timing(fixture.rank(&["--json", "--threads", "1"]).json(0));

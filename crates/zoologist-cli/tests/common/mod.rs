@@ -113,6 +113,11 @@ impl Run {
         }
     }
 
+    /// Nothing to look at but that it ended well.
+    pub fn well(&self) {
+        assert_eq!(self.code, 0, "{}", self.err);
+    }
+
     /// The JSON document, after checking the exit code.
     pub fn json(&self, code: i32) -> Value {
         assert_eq!(self.code, code, "{}", self.err);

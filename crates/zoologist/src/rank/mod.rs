@@ -15,6 +15,7 @@ mod matrix;
 mod order;
 mod pipeline;
 mod plan;
+mod pool;
 mod ranking;
 mod samples;
 pub mod scorecard;

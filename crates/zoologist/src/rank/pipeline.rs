@@ -7,6 +7,7 @@ use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure};
 use super::order::{self, Entry};
 use super::plan::{Plan, Progress};
+use super::pool;
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
 use super::truth::{self, Judges};
@@ -43,7 +44,9 @@ pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Resul
     let judges = judges(plan, &samples)?;
     let scored = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
     progress.phase("scoring");
-    let entries = order::arrange(entries(&outcomes, &metrics, &scored, plan, machinery)?);
+    let mut entries = entries(&outcomes, &metrics, &scored, plan, machinery)?;
+    pool::combine(&mut entries, &plan.metric);
+    let entries = order::arrange(entries);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
     let advice = advice(&entries, machinery, scored.rows.len(), &samples);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();

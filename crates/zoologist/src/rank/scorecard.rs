@@ -100,7 +100,7 @@ pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Er
     }
     if !metrics_left.is_empty() {
         progress.phase("scoring");
-        found.extend(in_memory(request, &metrics_left, matrix.into_memory()?, targets, labels)?);
+        found.extend(in_memory(request, &metrics_left, matrix.into_memory()?, &targets, labels)?);
     }
     Ok(card(task, n, dim, names, in_order(&metrics, found), begun))
 }
@@ -148,10 +148,10 @@ fn in_memory(
     request: &Request,
     metrics: &[&Metric],
     features: Features,
-    targets: Targets,
+    targets: &Targets,
     labels: &Path,
 ) -> Result<Vec<Evaluation>, Error> {
-    let order = Partition::new(&targets, None, request.settings.seed);
+    let order = Partition::new(targets, None, request.settings.seed);
     let refuse = |source| Error::Targets { path: show(labels), source };
     let targets = targets.select(order.order()).map_err(refuse)?;
     let inputs = inputs(request, order.order())?;

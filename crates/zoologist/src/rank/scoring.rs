@@ -62,12 +62,14 @@ fn digest(rows: &[usize], targets: &Targets, shards: &[Range<usize>]) -> String 
 
 /// Computes the scores of a candidate that are not remembered, and remembers them.
 pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracted) -> Result<Vec<Evaluation>, Error> {
+    let seed = scored.seed.0.to_string();
     let key = |metric: &Metric| {
         let parts = [
             ("metric", metric.name),
             ("version", SCORES_VERSION),
             ("features", extracted.key.as_str()),
             ("rows", &scored.digest),
+            ("seed", &seed),
         ];
         Key::of(&parts)
     };

@@ -217,7 +217,8 @@ fn both_forms_of_the_reduction_agree_where_rows_are_fewer_than_dimensions() {
         let primal = logme(&moments(&features, &targets));
         let dual = &scores_of(&["logme"], &features, &targets, None)[0];
         if let (Some(primal), Some(dual)) = (primal.value(), dual.value) {
-            assert_close(primal, dual, 1e-6, &format!("seed {seed}"));
+            // Where targets are fitted almost exactly, the d × d form loses digits of the residual: nats, not shares.
+            assert!((primal - dual).abs() <= 1e-6, "seed {seed}: {primal} for {dual}");
             compared += 1;
         }
     }

@@ -200,7 +200,7 @@ pub fn evaluate(metrics: &[&Metric], rows: &Rows, asked: Asked) -> Vec<Evaluatio
     let needs_statistics = metrics.iter().any(|metric| metric.needs_statistics());
     let mut from_statistics = if needs_statistics {
         let responses = Responses::with_permutations(rows.targets, permutations.clone());
-        let whole = [0..rows.features.rows()];
+        let whole = std::array::from_fn::<_, 1, _>(|_| 0..rows.features.rows());
         let width = rows.targets.names().len();
         let apart = keeps_apart(rows.shards.len(), rows.features.dim(), width, responses.count());
         let ranges = if apart { rows.shards } else { &whole[..] };

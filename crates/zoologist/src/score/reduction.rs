@@ -197,14 +197,21 @@ impl Reduction {
         blocks.collect()
     }
 
-    /// The limit of sum p²/(lambda + t) for t to 0 over the eigenvalues that count. Twice the value at t less that at
-    /// 2t has an error of 2 (t/lambda)², and t at the level of rounding noise keeps the null space out.
+    /// The limit of f(t) = sum p²/(lambda + t) for t to 0 over the eigenvalues that count: the polynomial through the
+    /// values at t, t/2, t/4 and so on, at 0. With t a thirty-second of the least of these eigenvalues its error is below
+    /// 1e-13 of their part, and what lies in the null space is weighed by 1/t instead of its own inverse.
     fn limit_at_zero(&self, at: impl Fn(f64) -> Lanes) -> Lanes {
-        if self.noise == 0.0 {
-            return [0.0; LANES];
+        const POINTS: i32 = 6;
+        let mut limit = [0.0; LANES];
+        let Some(least) = self.eigenvalues.first() else { return limit };
+        for point in 0..POINTS {
+            let place = 0.5_f64.powi(point);
+            let others = (0..POINTS).filter(|&other| other != point).map(|other| 0.5_f64.powi(other));
+            let weight: f64 = others.map(|other| other / (other - place)).product();
+            let found = at(least / 32.0 * place);
+            limit.iter_mut().zip(found).for_each(|(limit, found)| *limit += weight * found);
         }
-        let (near, far) = (at(self.noise), at(2.0 * self.noise));
-        std::array::from_fn(|lane| 2.0 * near[lane] - far[lane])
+        limit
     }
 
     /// Squared lengths of the target columns' projections on the span of the centred features (dual form).

@@ -119,16 +119,14 @@ impl<'a> Builder<'a> {
     fn take_memory(&mut self, scratch: &mut Scratch) {
         let empty = Moments::empty(0, &self.marginals(), 0);
         let fits = |spent: &Moments| spent.dim() == self.dim && spent.width() == empty.width();
-        match scratch.spent.take().filter(|spent| fits(spent) && spent.responses() == self.responses.count()) {
-            Some(mut spent) => {
-                (0..self.dim).for_each(|column| spent.scatter.col_as_slice_mut(column)[column..].fill(0.0));
-                spent.cross.iter_mut().for_each(|cross| cross.fill(0.0));
-                (self.scatter, self.cross) = (spent.scatter, spent.cross);
-            }
-            None => {
-                self.scatter = Mat::zeros(self.dim, self.dim);
-                self.cross = vec![Mat::zeros(self.dim, empty.width()); self.responses.count()];
-            }
+        let spent = scratch.spent.take();
+        if let Some(mut spent) = spent.filter(|spent| fits(spent) && spent.responses() == self.responses.count()) {
+            (0..self.dim).for_each(|column| spent.scatter.col_as_slice_mut(column)[column..].fill(0.0));
+            spent.cross.iter_mut().for_each(|cross| cross.fill(0.0));
+            (self.scatter, self.cross) = (spent.scatter, spent.cross);
+        } else {
+            self.scatter = Mat::zeros(self.dim, self.dim);
+            self.cross = vec![Mat::zeros(self.dim, empty.width()); self.responses.count()];
         }
         if matches!(self.waiting, Waiting::Single(_)) {
             self.waiting = Waiting::Single(std::mem::take(&mut scratch.block));

@@ -7,7 +7,7 @@ use crate::score::ordinal::Places;
 ///
 /// ```
 /// use zoologist::score::agreement::pearson;
-/// assert_eq!(pearson(&[1.0, 2.0, 3.0], &[3e300, 2e300, 1e300]), Some(-1.0));
+/// assert!((pearson(&[1.0, 2.0, 3.0], &[3e300, 2e300, 1e300]).unwrap() + 1.0).abs() < 1e-15);
 /// assert_eq!(pearson(&[0.1, 0.1, 0.1], &[1.0, 2.0, 3.0]), None);
 /// ```
 pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {

@@ -129,18 +129,9 @@ impl Method {
         })
     }
 
-    /// How many eigenvalues the published code sums over: those that a square root leaves above 1e-10, which are all
-    /// but those of columns that are exactly zero.
+    /// How many eigenvalues the published code sums over. Its own cut lies below the rounding of zeros.
     fn terms(&self, problem: &Problem) -> f64 {
-        let moments = problem.moments();
-        let (rows, dim) = (moments.rows(), moments.dim());
-        if !self.truncated {
-            return dim as f64;
-        }
-        if rows <= dim {
-            return rows as f64;
-        }
-        let dead = |&column: &usize| moments.scatter()[(column, column)] == 0.0 && moments.mean()[column] == 0.0;
-        (dim - (0..dim).filter(dead).count()) as f64
+        let (rows, dim) = (problem.moments().rows(), problem.moments().dim());
+        if self.truncated { rows.min(dim) as f64 } else { dim as f64 }
     }
 }
