@@ -4,12 +4,14 @@
 
 Every case draws R data sets of N rows, D dimensions and K classes from one population, and scores each with
 `zoologist score --metrics logme,hscore_regularized,ridge --interval --json --seed REPEAT`. The mean score over the R
-data sets stands for the expected one. "drawn" classes are drawn at random for every row, as in a sample of a population; "fixed"
-ones have equal counts in every data set. Per score: the standard deviation of the value over the data sets, the mean
-standard error (half-width of the interval / Student's t), and the share of intervals that hold the mean.
+data sets stands for the expected one. "drawn" classes are drawn at random for every row, as in a sample of a
+population; "fixed" ones have equal counts in every data set. Per score: the standard deviation of the value over the
+data sets, the mean standard error (half-width of the interval / Student's t), and the share of intervals that hold the
+mean.
 
---differences also measures LogME's paired difference between the features and a copy with more noise, over stratified
-folds made here, with the program run on the rows outside each fold: 40 runs per data set, minutes in all.
+--own-folds adds what needs folds made here, with the program run on the rows outside each fold, minutes in all: LogME's
+paired difference between the features and a copy with more noise (stratified folds), and LogME of numbers over random
+folds, where the program's own are stratified by the target.
 """
 
 import argparse
@@ -63,20 +65,31 @@ def score(program, folder, features, labels, metrics, *options):
 
 
 def paired(program, folder, random, features, labels):
-    """LogME's difference to a noisier copy of the features, and its standard error."""
+    """LogME's difference to a noisier copy of the features, and its standard error over stratified folds."""
     other = features + 0.3 * random.normal(size=features.shape)
     order = random.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
-    fold = np.empty(len(labels), int)
-    fold[order] = np.arange(len(labels)) % FOLDS
 
     def difference(kept):
         pair = [score(program, folder, table[kept], labels[kept], ["logme"])["logme"][0] for table in (features, other)]
         return pair[0] - pair[1]
 
-    without = np.array([difference(fold != j) for j in range(FOLDS)])
+    return over_folds(difference, order)
+
+
+def unstratified(program, folder, random, features, numbers):
+    """LogME of numbers, and its standard error over random folds."""
+    of = lambda kept: score(program, folder, features[kept], numbers[kept], ["logme"])["logme"][0]  # noqa: E731
+    return over_folds(of, random.permutation(len(numbers)))
+
+
+def over_folds(value, order):
+    """A value of all rows, and its standard error when the rows are dealt to the folds in that order."""
+    fold = np.empty(len(order), int)
+    fold[order] = np.arange(len(order)) % FOLDS
+    without = np.array([value(fold != j) for j in range(FOLDS)])
     error = np.sqrt((FOLDS - 1) / FOLDS * ((without - without.mean()) ** 2).sum())
-    return difference(np.full(len(labels), True)), error
+    return value(np.full(len(order), True)), error
 
 
 def row(case, metric, values, errors):
@@ -96,7 +109,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoologist", type=Path, default=ROOT / "target/release/zoologist")
     parser.add_argument("--repeats", type=float, default=1, help="times as many data sets")
-    parser.add_argument("--differences", action="store_true")
+    parser.add_argument("--own-folds", action="store_true")
     options = parser.parse_args()
     reach = student.ppf(0.975, FOLDS - 1)
     print(f"{datetime.date.today()}, {FOLDS} shards, t = {reach:.3f}")
@@ -105,7 +118,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for number, case in enumerate(CASES):
-            found, pairs = {}, []
+            found, own = {}, []
             for repeat in range(round(case[4] * options.repeats)):
                 random = np.random.default_rng([number, repeat])
                 features, labels = draw(random, *case[:4])
@@ -114,12 +127,13 @@ def main():
                 for metric, (value, interval) in scores.items():
                     if interval is not None:
                         found.setdefault(metric, []).append((value, (interval[1] - interval[0]) / 2 / reach))
-                if options.differences and case[3]:
-                    pairs.append(paired(options.zoologist, folder, random, features, labels))
+                if options.own_folds:
+                    measure = paired if case[3] else unstratified
+                    own.append(measure(options.zoologist, folder, random, features, labels))
             for metric, values in found.items():
                 row(case, metric, *zip(*values))
-            if pairs:
-                row(case, "logme, difference", *zip(*pairs))
+            if own:
+                row(case, "logme, difference" if case[3] else "logme, random folds", *zip(*own))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,9 @@ fn any_division_over_workers_merged_in_any_order_gives_the_same_bytes() {
         fixture.run(&["merge", "part2", "part0", "part1", "-o", "joined", "--json"]).json(0);
         assert_eq!(rescored("joined"), whole);
         fixture.run(&["merge", "part1", "part2", "-o", "two"]).well();
+        let two = fixture.run(&["inspect", "two", "--json"]).json(0);
+        assert_eq!((&two["kind"], &two["n"]), (&"statistics".into(), &rows.into()));
+        assert!(two["shards"].as_array().unwrap().len() < two["shard_count"].as_u64().unwrap() as usize);
         fixture.run(&["merge", "part0", "two", "-o", "again"]).well();
         assert_eq!(rescored("again"), whole);
         // The features themselves, in one go and on one thread.

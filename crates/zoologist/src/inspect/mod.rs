@@ -8,6 +8,7 @@ use crate::base::{Fail, Fault, Targets, Task, path_text};
 use crate::data::{self, Split};
 use crate::extract::launch::{self, LaunchError, Machinery};
 use crate::extract::{Description, Extractor, NetworkPlan};
+use crate::store;
 use crate::zoo::{self, Looks, preprocessing::Preprocessing};
 
 /// Why a path can't be used.
@@ -19,6 +20,14 @@ pub enum Error {
     /// As a model or a zoo.
     #[error(transparent)]
     Zoo(#[from] zoo::Error),
+    /// As a file of statistics.
+    #[error("{path}: {source}")]
+    Statistics {
+        /// The file, as text.
+        path: String,
+        /// What is wrong with it.
+        source: store::statistics::Unreadable,
+    },
     /// When the model was loaded.
     #[error("{path}: {source}")]
     Model {
@@ -34,6 +43,7 @@ impl Fail for Error {
         match self {
             Self::Data(error) => error.fault(),
             Self::Zoo(error) => error.fault(),
+            Self::Statistics { .. } => Fault::Input,
             Self::Model { source, .. } => source.fault(),
         }
     }
@@ -101,6 +111,21 @@ pub enum Found {
         /// Dimensions.
         dim: usize,
     },
+    /// Statistics that `stats` or `merge` wrote.
+    Statistics {
+        /// Rows of all shards.
+        n: usize,
+        /// Dimensions.
+        dim: usize,
+        /// What is predicted.
+        task: Task,
+        /// How many classes, labels or target columns there are.
+        classes: usize,
+        /// The shards in this file.
+        shards: Vec<usize>,
+        /// How many shards there are in all.
+        shard_count: usize,
+    },
     /// Labels.
     Labels {
         /// Rows.
@@ -116,6 +141,9 @@ pub enum Found {
 
 /// Finds out what a path is.
 pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> {
+    if store::statistics::recognise(path) {
+        return Ok(Inspection { schema: 1, path: path.to_owned(), found: statistics(path)? });
+    }
     let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "npy" | "npz" | "safetensors" | "parquet" if path.is_file() => array(path)?,
         "txt" | "csv" if path.is_file() => labels(path)?,
@@ -126,6 +154,26 @@ pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> 
         },
     };
     Ok(Inspection { schema: 1, path: path.to_owned(), found })
+}
+
+/// What a file of statistics says of itself.
+#[derive(serde::Deserialize)]
+struct Facts {
+    task: Task,
+    names: Vec<String>,
+    dim: usize,
+    rows: usize,
+    shard_count: usize,
+}
+
+fn statistics(path: &Path) -> Result<Found, Error> {
+    let refuse = |source| Error::Statistics { path: path_text::show(path), source };
+    let (facts, arrays) = store::statistics::read::<Facts>(path).map_err(refuse)?;
+    let mut shards: Vec<usize> =
+        arrays.keys().filter_map(|name| name.split_once('.').and_then(|(shard, _)| shard.parse().ok())).collect();
+    shards.dedup();
+    let Facts { task, names, dim, rows, shard_count } = facts;
+    Ok(Found::Statistics { n: rows, dim, task, classes: names.len(), shards, shard_count })
 }
 
 /// Two axes are features, one is labels.

@@ -65,6 +65,18 @@ pub enum Error {
         /// What is wrong.
         source: crate::score::source::SourceError,
     },
+    /// Statistics would need more memory than a worker should take.
+    #[error(
+        "{path}: the statistics of {shards} shards would have {numbers} numbers each. Give each worker fewer shards: --shard I/N"
+    )]
+    TooLarge {
+        /// The features, as text.
+        path: String,
+        /// Shards of this worker.
+        shards: usize,
+        /// Numbers per shard.
+        numbers: usize,
+    },
     /// There is nothing to compute on.
     #[error("there are no rows. Give features and labels, or files of statistics")]
     NoRows,
@@ -89,6 +101,7 @@ impl Fail for Error {
             | Self::NoRows
             | Self::NothingReadable { .. }
             | Self::NoModel { .. } => Fault::Input,
+            Self::TooLarge { .. } => Fault::Limit,
             Self::UnknownMetric(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,

@@ -21,6 +21,9 @@ use crate::store;
 /// Numbers that the features may have for the scores that need all rows in memory.
 const MOST_NUMBERS: usize = 1 << 28;
 
+/// Numbers that statistics may have.
+const MOST_STATISTICS: usize = 1 << 29;
+
 /// What to score.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -123,6 +126,13 @@ fn streamed(
         matrix.hold()?;
     }
     let (n, dim, asked) = (matrix.rows(), matrix.dim(), request.asked);
+    if statistics_numbers(dim, targets, asked.permutations + 1) > MOST_STATISTICS {
+        let note = "dimensions x (dimensions + classes) are more than 2^29 numbers. Score a narrower layer";
+        return Ok(metrics
+            .iter()
+            .map(|metric| Evaluation::without_value(metric.name, Status::TooLarge, note))
+            .collect());
+    }
     let count = shard_count(n, dim);
     let seed = request.settings.seed;
     let shard_of_row = Partition::shards_without_order(targets, seed, count);
@@ -141,6 +151,11 @@ fn streamed(
     progress.end();
     progress.phase("scoring");
     Ok(score::of_statistics(&metrics, &shards?, asked, absent_numbers(targets)))
+}
+
+/// How many numbers the statistics of one shard have.
+pub(super) fn statistics_numbers(dim: usize, targets: &Targets, responses: usize) -> usize {
+    dim.saturating_mul(dim.saturating_add(targets.names().len().saturating_mul(responses)))
 }
 
 /// Scores of rows in memory, in the order of the partition.

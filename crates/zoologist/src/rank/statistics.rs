@@ -20,6 +20,9 @@ use crate::score;
 use crate::stats::{Moments, Responses, Shards};
 use crate::store::statistics as files;
 
+/// Numbers that the statistics of one worker may have.
+const MOST_NUMBERS: usize = 1 << 30;
+
 /// Statistics to make.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -139,6 +142,10 @@ pub fn make(request: &Request, progress: &dyn Progress) -> Result<Written, Error
     let responses = Responses::with_permutations(&targets, permutations);
     let precision = matrix.precision()?;
     let wanted: Vec<usize> = (0..count).filter(|&shard| request.worker.takes(shard)).collect();
+    let numbers = scorecard::statistics_numbers(matrix.dim(), &targets, request.permutations + 1);
+    if numbers.saturating_mul(wanted.len()) > MOST_NUMBERS {
+        return Err(Error::TooLarge { path: show(&request.features), shards: wanted.len(), numbers });
+    }
     let facts = Facts {
         task: targets.task(),
         names: targets.names().to_vec(),

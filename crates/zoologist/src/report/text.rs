@@ -43,6 +43,10 @@ pub fn inspection(inspection: &Inspection) -> String {
             refusals(&mut text, "refused", refused);
         }
         Found::Features { n, dim } => line(&mut text, &format!("features, {n} rows of {dim} numbers, all finite")),
+        Found::Statistics { n, dim, classes, shards, shard_count, .. } => {
+            let what = format!("statistics of {n} rows of {dim} numbers, {classes} classes or targets");
+            line(&mut text, &format!("{what}: {} of {shard_count} shards", shards.len()));
+        }
         Found::Labels { n, classes, detected, .. } => {
             line(&mut text, &format!("labels, {n} rows"));
             line(&mut text, &format!("  classes: {}", listed(classes.iter().map(|(name, size)| class(name, *size)))));

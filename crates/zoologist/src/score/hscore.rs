@@ -28,10 +28,9 @@ pub fn evaluate(problem: &Problem) -> Score {
     let Some(value) = between_over_total(problem, 0.0) else {
         return Score::without_value("hscore", Status::NotApplicable).noted(Some(ONLY_CLASSES.to_owned()));
     };
-    let moments = problem.moments();
     let score = Score::of("hscore", value);
     // With a column per row the classes are told apart by chance alone.
-    if moments.rows() <= moments.dim() + 1 && problem.reduction().eigenvalues.len() + 1 >= moments.rows() {
+    if problem.rows() <= problem.dim() + 1 && problem.reduction().eigenvalues.len() + 1 >= problem.rows() {
         let note = "as many independent dimensions as rows: the value is the number of classes less one; \
                     hscore_regularized can tell models apart";
         return Score { status: Status::Saturated, ..score }.noted(Some(note.to_owned()));
@@ -44,7 +43,7 @@ pub(super) const ONLY_CLASSES: &str = "it is defined for classes alone";
 
 /// sum_c C_c' (M2 + tI)^-1 C_c / n_c; `None` unless the targets are classes.
 pub(super) fn between_over_total(problem: &Problem, t: f64) -> Option<f64> {
-    let counts = problem.moments().counts()?;
+    let counts = problem.counts()?;
     let energies = problem.reduction().energies(problem.response(), t);
     let terms = energies.iter().zip(counts).filter(|(_, count)| **count > 0);
     Some(terms.map(|(energy, &count)| energy / count as f64).sum())

@@ -13,19 +13,17 @@
 use super::hscore::{ONLY_CLASSES, between_over_total};
 use super::prepared::Problem;
 use super::{Score, Status};
-use crate::stats::Moments;
 
 const NAME: &str = "hscore_regularized";
 
 /// The registry's entry.
 pub fn evaluate(problem: &Problem) -> Score {
-    let moments = problem.moments();
-    if moments.counts().is_none() {
+    if problem.counts().is_none() {
         return Score::without_value(NAME, Status::NotApplicable).noted(Some(ONLY_CLASSES.to_owned()));
     }
-    let rows = moments.rows() as f64;
-    let level = moments.trace() / (rows * moments.dim() as f64);
-    let shrinkage = shrinkage(moments);
+    let rows = problem.rows() as f64;
+    let level = problem.trace() / (rows * problem.dim() as f64);
+    let shrinkage = shrinkage(problem);
     // Constant features say nothing, and where the identity takes all, nothing of the classes is left.
     if level <= 0.0 || shrinkage >= 1.0 {
         return Score::of(NAME, 0.0);
@@ -39,11 +37,11 @@ pub fn evaluate(problem: &Problem) -> Score {
 }
 
 /// The share of the identity, a.
-fn shrinkage(moments: &Moments) -> f64 {
-    let (rows, dim) = (moments.rows() as f64, moments.dim() as f64);
-    let level = moments.trace() / (rows * dim);
-    let square = moments.scatter_square() / (rows * rows);
-    let noise = (moments.fourth() / rows - square) / (dim * rows);
+fn shrinkage(problem: &Problem) -> f64 {
+    let (rows, dim) = (problem.rows() as f64, problem.dim() as f64);
+    let level = problem.trace() / (rows * dim);
+    let square = problem.scatter_square() / (rows * rows);
+    let noise = (problem.fourth() / rows - square) / (dim * rows);
     let spread = (square - dim * level * level) / dim;
     if spread <= 0.0 { 0.0 } else { (noise.min(spread) / spread).clamp(0.0, 1.0) }
 }

@@ -27,23 +27,17 @@ use super::{Score, Status};
 
 /// The registry's entry.
 pub fn evaluate(problem: &Problem) -> Score {
-    let moments = problem.moments();
-    let Some(counts) = moments.counts() else {
+    let Some(counts) = problem.counts() else {
         return Score::without_value("lfc", Status::NotApplicable).noted(Some(ONLY_CLASSES.to_owned()));
     };
-    let rows = moments.rows() as f64;
+    let rows = problem.rows() as f64;
     let pairs: f64 = counts.iter().map(|&count| (count as f64 / rows).powi(2)).sum();
     let label_mean = 2.0 * pairs - 1.0;
-    let cross = moments.cross(problem.response());
     // n_c² (|d_c|² + 2 mu'd_c) = |C_c|² + 2 n_c mu'C_c
-    let term = |(class, &count): (usize, &u64)| {
-        let sums = cross.col_as_slice(class).iter().zip(moments.mean());
-        let (square, along) =
-            sums.fold((0.0, 0.0), |(square, along), (sum, mean)| (square + sum * sum, along + sum * mean));
-        square + 2.0 * count as f64 * along
-    };
-    let covariance: f64 = counts.iter().enumerate().map(term).sum();
-    let spread = (moments.scatter_square() + 2.0 * rows * moments.mean_energy()) * (1.0 - label_mean * label_mean);
+    let (squares, along) = (problem.cross_squares(), problem.cross_along_mean());
+    let terms = squares.iter().zip(along).zip(counts);
+    let covariance: f64 = terms.map(|((square, along), &count)| square + 2.0 * count as f64 * along).sum();
+    let spread = (problem.scatter_square() + 2.0 * rows * problem.mean_energy()) * (1.0 - label_mean * label_mean);
     if spread > 0.0 {
         Score::of("lfc", 2.0 * covariance / (rows * spread.sqrt()))
     } else {

@@ -197,18 +197,8 @@ pub struct Evaluation {
 /// are made once, and only if some score needs them.
 pub fn evaluate(metrics: &[&Metric], rows: &Rows, asked: Asked) -> Vec<Evaluation> {
     let permutations = permutations(rows.shards, asked.permutations, rows.settings.seed);
-    let needs_statistics = metrics.iter().any(|metric| metric.needs_statistics());
-    let mut from_statistics = if needs_statistics {
-        let responses = Responses::with_permutations(rows.targets, permutations.clone());
-        let whole = std::array::from_fn::<_, 1, _>(|_| 0..rows.features.rows());
-        let width = rows.targets.names().len();
-        let apart = keeps_apart(rows.shards.len(), rows.features.dim(), width, responses.count());
-        let ranges = if apart { rows.shards } else { &whole[..] };
-        let shards = Shards::with_responses(rows.features, &responses, ranges);
-        let serves = WideRows::serves(rows.features.rows(), rows.features.dim());
-        let wide = serves.then(|| WideRows::of(rows.features, &responses));
-        let kept = wide.as_ref().map(|wide| (wide, ranges));
-        statistics(metrics, &shards, asked, absent_numbers(rows.targets), kept).into_iter()
+    let mut from_statistics = if metrics.iter().any(|metric| metric.needs_statistics()) {
+        statistics_of(metrics, rows, permutations.clone(), asked).into_iter()
     } else {
         vec![].into_iter()
     };
@@ -217,57 +207,96 @@ pub fn evaluate(metrics: &[&Metric], rows: &Rows, asked: Asked) -> Vec<Evaluatio
     metrics.iter().filter_map(next).collect()
 }
 
-/// Computes those of the metrics that need statistics alone. `absent` class numbers up to the largest never occur.
-pub fn of_statistics(metrics: &[&Metric], shards: &Shards, asked: Asked, absent: u64) -> Vec<Evaluation> {
-    statistics(metrics, shards, asked, absent, None)
+/// The scores of rows in memory that need statistics alone, by the smaller of the two Gram matrices.
+fn statistics_of(metrics: &[&Metric], rows: &Rows, permutations: Vec<Vec<u32>>, asked: Asked) -> Vec<Evaluation> {
+    let responses = Responses::with_permutations(rows.targets, permutations);
+    let absent = absent_numbers(rows.targets);
+    let (count, dim) = (rows.features.rows(), rows.features.dim());
+    if WideRows::serves(count, dim) {
+        return of_wide_rows(metrics, &WideRows::of(rows.features, &responses), rows.shards, asked, absent);
+    }
+    let whole = std::array::from_fn::<_, 1, _>(|_| 0..count);
+    let apart = keeps_apart(rows.shards.len(), dim, rows.targets.names().len(), responses.count());
+    let ranges = if apart { rows.shards } else { &whole[..] };
+    of_statistics(metrics, &Shards::with_responses(rows.features, &responses, ranges), asked, absent)
 }
 
-/// Scores from statistics; `wide` are the rows and their shards where they are fewer than their dimensions.
-fn statistics(
+/// Computes those of the metrics that need statistics alone. `absent` class numbers up to the largest never occur.
+pub fn of_statistics(metrics: &[&Metric], shards: &Shards, asked: Asked, absent: u64) -> Vec<Evaluation> {
+    let computes = computes(metrics);
+    let total = shards.total();
+    let mut evaluations = values(&computes, &Prepared::of(&total).with_absent_classes(absent));
+    if asked.interval && shards.count() > 1 {
+        let always = shards.always_varying();
+        let without = shards.leave_one_out(|_, part| {
+            let prepared = Prepared::of(part).counting(&always).with_absent_classes(absent);
+            computes.iter().map(|compute| compute(&prepared.problem()).value).collect()
+        });
+        take_replicates(&mut evaluations, &without);
+    } else if asked.interval {
+        evaluations.iter_mut().for_each(|evaluation| {
+            evaluation.score.interval_status = Some(Status::TooLarge);
+            evaluation
+                .score
+                .add_note("no interval: shards x dimensions x (dimensions + classes) are more than 2^28 numbers");
+        });
+    }
+    evaluations
+}
+
+/// The same for rows that are fewer than their dimensions.
+fn of_wide_rows(
     metrics: &[&Metric],
-    shards: &Shards,
+    wide: &WideRows,
+    shards: &[Range<usize>],
     asked: Asked,
     absent: u64,
-    wide: Option<(&WideRows, &[Range<usize>])>,
 ) -> Vec<Evaluation> {
-    let computes: Vec<fn(&Problem) -> Score> = metrics
-        .iter()
-        .filter_map(|metric| match metric.compute {
-            Compute::Statistics(compute) => Some(compute),
-            Compute::Rows(_) => None,
-        })
-        .collect();
+    let computes = computes(metrics);
     // The rows outside one shard, or all of them.
-    let rows_without = |left_out: Option<usize>| {
-        let (wide, ranges) = wide?;
-        let kept = ranges.iter().enumerate().filter(|(shard, _)| Some(*shard) != left_out);
-        Some((wide, kept.flat_map(|(_, range)| range.clone()).collect()))
+    let prepared = |left_out: Option<usize>| {
+        let kept = shards.iter().enumerate().filter(|(shard, _)| Some(*shard) != left_out);
+        let rows: Vec<usize> = kept.flat_map(|(_, range)| range.clone()).collect();
+        Prepared::of_rows(wide, &rows).with_absent_classes(absent)
     };
-    let total = shards.total();
-    let whole = Prepared::of(&total).with_absent_classes(absent).with_wide_rows(rows_without(None));
+    let mut evaluations = values(&computes, &prepared(None));
+    if asked.interval {
+        let parts: Vec<Prepared> = (0..shards.len()).into_par_iter().map(|shard| prepared(Some(shard))).collect();
+        let mut always = vec![true; wide.width()];
+        for part in &parts {
+            always.iter_mut().zip(part.problem().counted()).for_each(|(always, varies)| *always &= varies);
+        }
+        let without = parts.into_par_iter().map(|part| {
+            let part = part.counting(&always);
+            computes.iter().map(|compute| compute(&part.problem()).value).collect()
+        });
+        take_replicates(&mut evaluations, &without.collect::<Vec<_>>());
+    }
+    evaluations
+}
+
+fn computes(metrics: &[&Metric]) -> Vec<fn(&Problem) -> Score> {
+    let compute = |metric: &&Metric| match metric.compute {
+        Compute::Statistics(compute) => Some(compute),
+        Compute::Rows(_) => None,
+    };
+    metrics.iter().filter_map(compute).collect()
+}
+
+/// The values, and those under permuted labels.
+fn values(computes: &[fn(&Problem) -> Score], whole: &Prepared) -> Vec<Evaluation> {
     let evaluation = |compute: &fn(&Problem) -> Score| {
         let nulls: Vec<f64> = whole.permuted().filter_map(|problem| compute(&problem).value).collect();
         Evaluation { score: Score { null: null(&nulls), ..compute(&whole.problem()) }, replicates: vec![] }
     };
-    let mut evaluations: Vec<Evaluation> = computes.par_iter().map(evaluation).collect();
-    drop(whole);
-    if asked.interval && shards.count() > 1 {
-        let always = shards.always_varying();
-        let without = shards.leave_one_out(|shard, part| {
-            let prepared = Prepared::counting(part, &always).with_absent_classes(absent);
-            let prepared = prepared.with_wide_rows(rows_without(Some(shard)));
-            computes.iter().map(|compute| compute(&prepared.problem()).value).collect::<Vec<_>>()
-        });
-        for (place, evaluation) in evaluations.iter_mut().enumerate() {
-            evaluation.take_replicates(without.iter().map(|values| values[place]).collect());
-        }
-    } else if asked.interval {
-        evaluations.iter_mut().for_each(|evaluation| {
-            evaluation.score.interval_status = Some(Status::TooLarge);
-            evaluation.score.add_note("no interval: classes x dimensions x shards are more than 2^28 numbers");
-        });
+    computes.par_iter().map(evaluation).collect()
+}
+
+/// `without` has a value of every score for each shard that was left out.
+fn take_replicates(evaluations: &mut [Evaluation], without: &[Vec<Option<f64>>]) {
+    for (place, evaluation) in evaluations.iter_mut().enumerate() {
+        evaluation.take_replicates(without.iter().map(|values| values[place]).collect());
     }
-    evaluations
 }
 
 fn of_rows(metrics: &[&Metric], rows: &Rows, permutations: &[Vec<u32>], asked: Asked) -> Vec<Evaluation> {

@@ -1,26 +1,38 @@
 //! Statistics made ready for every score that needs nothing else of the rows.
 //!
-//! [`Prepared`] holds what is computed once for a feature matrix: its moments, and, when the first score asks for it,
-//! their reduction to tridiagonal form: of the Gram matrix, or of the rows' inner products where the rows are fewer than
-//! their dimensions and at hand. A score sees a [`Problem`]: the prepared statistics and which response is to
-//! be explained.
+//! [`Prepared`] holds what is computed once for a feature matrix: its moments, or the inner products of its rows where
+//! these are fewer than their dimensions and at hand; and, when the first score asks for it, their reduction to
+//! tridiagonal form. A score sees a [`Problem`]: the prepared statistics and which response is to be explained. It does
+//! not see which of the two forms they have.
 
 use std::sync::OnceLock;
 
+use faer::Mat;
+
+use super::linear;
 use super::reduction::Reduction;
-use super::wide::WideRows;
-use crate::stats::Moments;
+use super::wide::{Part, WideRows};
+use crate::stats::{Marginals, Moments};
 
 /// The statistics of one feature matrix, and what scores share of them.
 pub struct Prepared<'a> {
-    moments: &'a Moments,
+    source: Source<'a>,
     /// Which target columns are counted; those that vary unless said otherwise.
     counted: Vec<bool>,
     /// How many class numbers up to the largest never occur.
     absent: u64,
-    /// The rows that the moments are of, where they are fewer than their dimensions and at hand.
-    wide: Option<(&'a WideRows<'a>, Vec<usize>)>,
     reduction: OnceLock<Reduction>,
+}
+
+/// Where the statistics come from.
+enum Source<'a> {
+    Moments(&'a Moments),
+    /// Rows of so many dimensions, and how many responses they have.
+    Rows {
+        part: Part,
+        dim: usize,
+        responses: usize,
+    },
 }
 
 /// What a score from statistics is computed from.
@@ -33,25 +45,30 @@ pub struct Problem<'a> {
 impl<'a> Prepared<'a> {
     /// Every target column that varies is counted.
     pub fn of(moments: &'a Moments) -> Self {
-        Self { moments, counted: moments.varying(), absent: 0, wide: None, reduction: OnceLock::new() }
+        Self::new(Source::Moments(moments))
+    }
+
+    /// Of some rows that are fewer than their dimensions.
+    pub(super) fn of_rows(wide: &WideRows, rows: &[usize]) -> Self {
+        Self::new(Source::Rows { part: wide.part(rows), dim: wide.dim(), responses: wide.responses() })
+    }
+
+    fn new(source: Source<'a>) -> Self {
+        let counted = source.marginals().varying(source.rows());
+        Self { source, counted, absent: 0, reduction: OnceLock::new() }
     }
 
     /// Only these target columns are counted, of those that vary.
-    pub fn counting(moments: &'a Moments, columns: &[bool]) -> Self {
-        let counted = moments.varying().iter().zip(columns).map(|(varies, counts)| *varies && *counts).collect();
-        Self { moments, counted, absent: 0, wide: None, reduction: OnceLock::new() }
+    #[must_use]
+    pub fn counting(mut self, columns: &[bool]) -> Self {
+        self.counted.iter_mut().zip(columns).for_each(|(counted, column)| *counted &= column);
+        self
     }
 
     /// So many class numbers up to the largest never occur: the published LogME counts them as targets.
     #[must_use]
     pub fn with_absent_classes(self, absent: u64) -> Self {
         Self { absent, ..self }
-    }
-
-    /// The moments are of these rows.
-    #[must_use]
-    pub fn with_wide_rows(self, rows: Option<(&'a WideRows<'a>, Vec<usize>)>) -> Self {
-        Self { wide: rows, ..self }
     }
 
     /// The targets as they are.
@@ -61,14 +78,47 @@ impl<'a> Prepared<'a> {
 
     /// The targets under each permutation that was accumulated.
     pub fn permuted(&'a self) -> impl Iterator<Item = Problem<'a>> {
-        (1..self.moments.responses()).map(|response| Problem { prepared: self, response })
+        let responses = match &self.source {
+            Source::Moments(moments) => moments.responses(),
+            Source::Rows { responses, .. } => *responses,
+        };
+        (1..responses).map(|response| Problem { prepared: self, response })
+    }
+}
+
+impl Source<'_> {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Moments(moments) => moments.rows(),
+            Self::Rows { part, .. } => part.gram.nrows(),
+        }
+    }
+
+    fn marginals(&self) -> &Marginals {
+        match self {
+            Self::Moments(moments) => moments.marginals(),
+            Self::Rows { part, .. } => &part.marginals,
+        }
     }
 }
 
 impl<'a> Problem<'a> {
-    /// The moments.
-    pub fn moments(&self) -> &'a Moments {
-        self.prepared.moments
+    /// Rows, n.
+    pub fn rows(&self) -> usize {
+        self.prepared.source.rows()
+    }
+
+    /// Dimensions, d.
+    pub fn dim(&self) -> usize {
+        match &self.prepared.source {
+            Source::Moments(moments) => moments.dim(),
+            Source::Rows { dim, .. } => *dim,
+        }
+    }
+
+    /// Rows per class; `None` unless the targets are classes.
+    pub fn counts(&self) -> Option<&'a [u64]> {
+        self.prepared.source.marginals().counts()
     }
 
     /// Which response is explained: 0 for the targets, above it for their permutations.
@@ -86,12 +136,95 @@ impl<'a> Problem<'a> {
         self.prepared.absent
     }
 
+    /// Trace of the centred Gram matrix M2.
+    pub fn trace(&self) -> f64 {
+        match &self.prepared.source {
+            Source::Moments(moments) => moments.trace(),
+            Source::Rows { part, .. } => squares(&part.gram).sum(),
+        }
+    }
+
+    /// Squared Frobenius norm of M2.
+    pub fn scatter_square(&self) -> f64 {
+        match &self.prepared.source {
+            Source::Moments(moments) => moments.scatter_square(),
+            Source::Rows { part, .. } => part.gram.squared_norm_l2(),
+        }
+    }
+
+    /// mean' M2 mean.
+    pub fn mean_energy(&self) -> f64 {
+        match &self.prepared.source {
+            Source::Moments(moments) => moments.mean_energy(),
+            Source::Rows { part, .. } => part.along_mean.iter().map(|value| value * value).sum(),
+        }
+    }
+
+    /// sum |f|⁴ over the centred rows f.
+    pub fn fourth(&self) -> f64 {
+        match &self.prepared.source {
+            Source::Moments(moments) => moments.fourth(),
+            Source::Rows { part, .. } => squares(&part.gram).map(|square| square * square).sum(),
+        }
+    }
+
+    /// For each target column the product of C_j, the products of the centred features with it, and the mean.
+    pub fn cross_along_mean(&self) -> Vec<f64> {
+        let (table, along) = match &self.prepared.source {
+            Source::Moments(moments) => (moments.cross(self.response), moments.mean()),
+            Source::Rows { part, .. } => (&part.targets[self.response], &part.along_mean[..]),
+        };
+        let product = |column| table.col_as_slice(column).iter().zip(along).map(|(a, b)| a * b).sum();
+        (0..table.ncols()).map(product).collect()
+    }
+
+    /// |C_j|² for each target column.
+    pub fn cross_squares(&self) -> Vec<f64> {
+        match &self.prepared.source {
+            Source::Moments(moments) => {
+                let cross = moments.cross(self.response);
+                (0..cross.ncols()).map(|column| cross.col(column).squared_norm_l2()).collect()
+            }
+            Source::Rows { part, .. } => {
+                let targets = &part.targets[self.response];
+                let turned = linear::product(part.gram.as_ref(), targets.as_ref());
+                (0..targets.ncols()).map(|column| targets.col(column).transpose() * turned.col(column)).collect()
+            }
+        }
+    }
+
+    /// The products C_i'C_j over the root of the columns' weights, or, if that is smaller, the matrix with the same
+    /// eigenvalues but for zeros.
+    pub fn weighted_cross_gram(&self, weights: &[f64]) -> Mat<f64> {
+        let scaled = |table: &Mat<f64>| {
+            Mat::from_fn(table.nrows(), table.ncols(), |row, column| table[(row, column)] / weights[column].sqrt())
+        };
+        match &self.prepared.source {
+            Source::Moments(moments) => {
+                let table = scaled(moments.cross(self.response));
+                if table.ncols() <= table.nrows() {
+                    linear::product(table.transpose(), table.as_ref())
+                } else {
+                    linear::product(table.as_ref(), table.transpose())
+                }
+            }
+            Source::Rows { part, .. } => {
+                let table = scaled(&part.targets[self.response]);
+                linear::product(table.transpose(), linear::product(part.gram.as_ref(), table.as_ref()).as_ref())
+            }
+        }
+    }
+
     /// The tridiagonal form, made at the first call.
     pub fn reduction(&self) -> &'a Reduction {
-        let moments = self.prepared.moments;
-        self.prepared.reduction.get_or_init(|| match &self.prepared.wide {
-            Some((wide, rows)) => Reduction::of_wide(wide.part(rows), moments),
-            None => Reduction::of(moments),
+        self.prepared.reduction.get_or_init(|| match &self.prepared.source {
+            Source::Moments(moments) => Reduction::of(moments),
+            Source::Rows { part, dim, .. } => Reduction::of_wide(part, *dim),
         })
     }
+}
+
+/// The squared lengths of rows, from their inner products.
+fn squares(gram: &Mat<f64>) -> impl Iterator<Item = f64> {
+    (0..gram.nrows()).map(|row| gram[(row, row)])
 }

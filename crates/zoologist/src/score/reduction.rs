@@ -12,7 +12,7 @@ use faer::Mat;
 use super::linear::{self, Tridiagonal};
 use super::solver::{self, LANES, Lanes, Panel, Solved};
 use super::wide::Part;
-use crate::stats::Moments;
+use crate::stats::{Marginals, Moments};
 
 /// Which matrix was reduced.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,18 +69,22 @@ impl Reduction {
     pub fn of(moments: &Moments) -> Self {
         let columns = (0..moments.responses()).map(|response| moments.cross(response).clone()).collect();
         let mean_square = moments.mean().iter().map(|value| value * value).sum();
-        Self::new(Form::Primal, moments, moments.scatter(), moments.mean(), columns, mean_square)
+        let size = (moments.rows(), moments.dim());
+        Self::new(Form::Primal, size, moments.marginals(), moments.scatter(), moments.mean(), columns, mean_square)
     }
 
-    /// Reduces the inner products of rows. Time 4/3 n³ + 2 n² k.
-    pub fn of_wide(part: Part, moments: &Moments) -> Self {
+    /// Reduces the inner products of rows with `dim` features. Time 4/3 n³ + 2 n² k.
+    pub fn of_wide(part: &Part, dim: usize) -> Self {
         let form = Form::Dual { mean_square: part.mean_square };
-        Self::new(form, moments, &part.gram, &part.along_mean, part.targets, part.mean_square)
+        let size = (part.gram.nrows(), dim);
+        let columns = part.targets.clone();
+        Self::new(form, size, &part.marginals, &part.gram, &part.along_mean, columns, part.mean_square)
     }
 
     fn new(
         form: Form,
-        moments: &Moments,
+        (rows, dim): (usize, usize),
+        marginals: &Marginals,
         gram: &Mat<f64>,
         shared: &[f64],
         mut columns: Vec<Mat<f64>>,
@@ -91,21 +95,21 @@ impl Reduction {
         reduced.turn(&mut turned);
         columns.iter_mut().for_each(|columns| reduced.turn(columns));
         let eigenvalues = reduced.eigenvalues();
-        let size = moments.rows().max(moments.dim()) as f64;
+        let size = rows.max(dim) as f64;
         let noise = eigenvalues.last().copied().unwrap_or_default().max(0.0) * size * f64::EPSILON;
         Self {
             form,
-            rows: moments.rows() as f64,
-            dim: moments.dim(),
+            rows: rows as f64,
+            dim,
             columns,
             eigenvalues: eigenvalues.into_iter().filter(|&value| value > noise).collect(),
             noise,
             shared: turned.col_as_slice(0).to_vec(),
-            mean_trace: moments.rows() as f64 * mean_square,
+            mean_trace: rows as f64 * mean_square,
             diagonal: reduced.diagonal,
             off_diagonal: reduced.off_diagonal,
-            target_mean: moments.target_mean(),
-            target_scatter: moments.target_scatter(),
+            target_mean: marginals.means(rows),
+            target_scatter: marginals.scatters(rows),
         }
     }
 

@@ -10,11 +10,12 @@ use faer::{Accum, Mat, Par};
 
 use super::linear;
 use crate::base::{Features, Targets};
-use crate::stats::Responses;
+use crate::stats::{Marginals, Responses};
 
 /// The inner products of n rows about their mean.
 pub struct WideRows<'a> {
     responses: &'a Responses<'a>,
+    dim: usize,
     /// B, n × n.
     gram: Mat<f64>,
     /// F~ mean, n.
@@ -25,6 +26,8 @@ pub struct WideRows<'a> {
 
 /// The same for some of the rows, about their own mean.
 pub struct Part {
+    /// What is known of their targets alone.
+    pub marginals: Marginals,
     /// B of these rows.
     pub gram: Mat<f64>,
     /// F~ mean of these rows.
@@ -39,6 +42,21 @@ impl<'a> WideRows<'a> {
     /// Whether this form serves so many rows of so many dimensions better.
     pub fn serves(rows: usize, dim: usize) -> bool {
         rows <= dim
+    }
+
+    /// How many responses each row has.
+    pub fn responses(&self) -> usize {
+        self.responses.count()
+    }
+
+    /// How many classes or target columns there are.
+    pub fn width(&self) -> usize {
+        self.responses.targets().names().len()
+    }
+
+    /// Dimensions of a row.
+    pub fn dim(&self) -> usize {
+        self.dim
     }
 
     /// The inner products of all rows. Time n² d, memory n² beside a copy of the features.
@@ -59,6 +77,7 @@ impl<'a> WideRows<'a> {
         let along = |row: usize| table.col_as_slice(row).iter().zip(&mean).map(|(a, b)| a * b).sum();
         Self {
             responses,
+            dim: features.dim(),
             gram,
             along_mean: (0..rows).map(along).collect(),
             mean_square: mean.iter().map(|value| value * value).sum(),
@@ -83,8 +102,9 @@ impl<'a> WideRows<'a> {
         });
         let along_mean =
             rows.iter().zip(&means).map(|(&row, mean)| self.along_mean[row] + mean - along - square).collect();
+        let marginals = Marginals::of(self.responses.targets(), rows);
         let targets = (0..self.responses.count()).map(|response| self.centred_targets(response, rows)).collect();
-        Part { gram, along_mean, mean_square: self.mean_square + 2.0 * along + square, targets }
+        Part { marginals, gram, along_mean, mean_square: self.mean_square + 2.0 * along + square, targets }
     }
 
     fn centred_targets(&self, response: usize, rows: &[usize]) -> Mat<f64> {

@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use super::kernels::{add_scaled, dot};
+use crate::base::Targets;
 
 /// Sufficient statistics of n rows of d features F and k classes or target columns.
 ///
@@ -56,10 +57,61 @@ impl Marginals {
         }
     }
 
-    fn means(&self, rows: usize) -> Vec<f64> {
+    /// Rows per class; `None` unless the targets are classes.
+    pub fn counts(&self) -> Option<&[u64]> {
+        match self {
+            Self::Classes(counts) => Some(counts),
+            Self::Columns { .. } => None,
+        }
+    }
+
+    /// Column means of the targets of so many rows, k; for classes their shares.
+    pub fn means(&self, rows: usize) -> Vec<f64> {
         match self {
             Self::Classes(counts) => counts.iter().map(|&count| count as f64 / rows.max(1) as f64).collect(),
             Self::Columns { mean, .. } => mean.clone(),
+        }
+    }
+
+    /// Centred sums of squares of the target columns of so many rows, k.
+    pub fn scatters(&self, rows: usize) -> Vec<f64> {
+        match self {
+            Self::Classes(counts) => {
+                let share = |count: u64| count as f64 / rows.max(1) as f64;
+                counts.iter().map(|&count| count as f64 * (1.0 - share(count))).collect()
+            }
+            Self::Columns { scatter, .. } => scatter.clone(),
+        }
+    }
+
+    /// Whether each target column of so many rows varies. A column of equal numbers may be off its mean by rounding.
+    pub fn varying(&self, rows: usize) -> Vec<bool> {
+        match self {
+            Self::Classes(counts) => counts.iter().map(|&count| count > 0 && count < rows as u64).collect(),
+            Self::Columns { mean, scatter } => {
+                let above = |(mean, scatter): (&f64, &f64)| *scatter > 1e-28 * rows as f64 * mean * mean;
+                mean.iter().zip(scatter).map(above).collect()
+            }
+        }
+    }
+
+    /// Those of some rows.
+    pub fn of(targets: &Targets, rows: &[usize]) -> Self {
+        match targets {
+            Targets::Classes(classes) => {
+                let mut counts = vec![0; classes.names().len()];
+                rows.iter().for_each(|&row| counts[classes.index()[row] as usize] += 1);
+                Self::Classes(counts)
+            }
+            Targets::Multilabel(columns) | Targets::Regression(columns) => {
+                let count = rows.len().max(1) as f64;
+                let sum = |value: &dyn Fn(usize) -> f64| rows.iter().map(|&row| value(row)).sum::<f64>();
+                let mean: Vec<f64> =
+                    (0..columns.width()).map(|column| sum(&|row| columns.row(row)[column]) / count).collect();
+                let scatter = mean.iter().enumerate();
+                let scatter = scatter.map(|(column, mean)| sum(&|row| (columns.row(row)[column] - mean).powi(2)));
+                Self::Columns { scatter: scatter.collect(), mean }
+            }
         }
     }
 
@@ -128,7 +180,7 @@ impl Moments {
         let share = other.rows as f64 / rows as f64;
         let weight = self.rows as f64 * share;
         let shift = difference(&other.mean, &self.mean);
-        let target_shift = difference(&other.target_mean(), &self.target_mean());
+        let target_shift = difference(&other.marginals.means(other.rows), &self.marginals.means(self.rows));
         self.merge_higher(other, &shift, share);
         rank_one_update(&mut self.scatter, &other.scatter, &shift, weight);
         for (into, from) in self.cross.iter_mut().zip(&other.cross) {
@@ -212,44 +264,9 @@ impl Moments {
         &self.marginals
     }
 
-    /// Rows per class; `None` unless the targets are classes.
-    pub fn counts(&self) -> Option<&[u64]> {
-        match &self.marginals {
-            Marginals::Classes(counts) => Some(counts),
-            Marginals::Columns { .. } => None,
-        }
-    }
-
-    /// Column means of the targets, k; for classes their shares.
-    pub fn target_mean(&self) -> Vec<f64> {
-        self.marginals.means(self.rows)
-    }
-
-    /// Centred sums of squares of the target columns, k.
-    pub fn target_scatter(&self) -> Vec<f64> {
-        match &self.marginals {
-            Marginals::Classes(counts) => {
-                let rows = self.rows.max(1) as f64;
-                counts.iter().map(|&count| count as f64 * (1.0 - count as f64 / rows)).collect()
-            }
-            Marginals::Columns { scatter, .. } => scatter.clone(),
-        }
-    }
-
     /// Centred products of features and targets, d × k, under a response.
     pub fn cross(&self, response: usize) -> &Mat<f64> {
         &self.cross[response]
-    }
-
-    /// Whether each target column varies. A column of equal numbers may be off its mean by rounding.
-    pub fn varying(&self) -> Vec<bool> {
-        match &self.marginals {
-            Marginals::Classes(counts) => counts.iter().map(|&count| count > 0 && count < self.rows as u64).collect(),
-            Marginals::Columns { mean, scatter } => {
-                let above = |(mean, scatter): (&f64, &f64)| *scatter > 1e-28 * self.rows as f64 * mean * mean;
-                mean.iter().zip(scatter).map(above).collect()
-            }
-        }
     }
 
     /// mean' (centred Gram matrix) mean.

@@ -75,7 +75,7 @@ impl Shards {
 
     fn leave_one_out_marginals(&self) -> Vec<Vec<bool>> {
         let slim: Vec<Moments> = self.0.iter().map(Moments::without_features).collect();
-        leave_out(slim[0].emptied(), &slim, 0, &|_, part| part.varying())
+        leave_out(slim[0].emptied(), &slim, 0, &|_, part| part.marginals().varying(part.rows()))
     }
 
     /// What `score` makes of all rows but those of one shard, for each shard in turn; it is told which one. The merges are the same

@@ -131,7 +131,7 @@ impl Method {
 
     /// How many eigenvalues the published code sums over. Its own cut lies below the rounding of zeros.
     fn terms(&self, problem: &Problem) -> f64 {
-        let (rows, dim) = (problem.moments().rows(), problem.moments().dim());
+        let (rows, dim) = (problem.rows(), problem.dim());
         if self.truncated { rows.min(dim) as f64 } else { dim as f64 }
     }
 }

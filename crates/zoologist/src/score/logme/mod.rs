@@ -63,7 +63,7 @@ fn of_problem(problem: &Problem) -> LogMe {
         let evidences = profile::maximise(problem.reduction(), problem.response(), &columns);
         columns.into_iter().zip(evidences).for_each(|(column, evidence)| found[column] = Some(evidence));
     }
-    LogMe { columns: found, rows: problem.moments().rows() }
+    LogMe { columns: found, rows: problem.rows() }
 }
 
 impl LogMe {

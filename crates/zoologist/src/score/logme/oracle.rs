@@ -5,7 +5,7 @@
 use faer::{Mat, Side};
 
 use crate::base::{Features, Targets};
-use crate::stats::Shards;
+use crate::stats::Marginals;
 
 /// Mean over the varying columns of the largest profile evidence per row on `1e-12 .. 1e8` times the mean eigenvalue.
 pub fn logme(features: &Features, targets: &Targets) -> f64 {
@@ -14,7 +14,7 @@ pub fn logme(features: &Features, targets: &Targets) -> f64 {
     features.visit(0..rows, |row, column, value| matrix[(row, column)] = value);
     let eigen = (matrix.transpose() * &matrix).self_adjoint_eigen(Side::Lower).expect("finite");
     let sigma: Vec<f64> = eigen.S().column_vector().iter().map(|value| value.max(0.0)).collect();
-    let varies = Shards::of(features, targets, &[0..rows / 2, rows / 2..rows]).total().varying();
+    let varies = Marginals::of(targets, &(0..rows).collect::<Vec<_>>()).varying(rows);
     let columns: Vec<usize> = (0..targets.names().len()).filter(|&column| varies[column]).collect();
     let scores = columns.iter().map(|&column| {
         let y = target_column(targets, column);
