@@ -80,8 +80,14 @@ pub struct ScoreTiming {
 /// Computes the scores.
 pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Error> {
     let begun = Instant::now();
-    if request.labels.is_none() && store::statistics::recognise(&request.features) {
-        return of_statistics(request, begun);
+    if store::statistics::recognise(&request.features) {
+        return match &request.labels {
+            None => of_statistics(request, begun),
+            Some(_) => Err(Error::Statistics {
+                path: show(&request.features),
+                problem: "holds statistics, and with them the labels. Leave LABELS out".to_owned(),
+            }),
+        };
     }
     let metrics = metrics(&request.metrics, request.source_probabilities.is_some())?;
     let mut matrix = Matrix::open(&request.features)?;

@@ -238,7 +238,7 @@ pub fn of_statistics(metrics: &[&Metric], shards: &Shards, asked: Asked, absent:
             evaluation.score.interval_status = Some(Status::TooLarge);
             evaluation
                 .score
-                .add_note("no interval: shards x dimensions x (dimensions + classes) are more than 2^28 numbers");
+                .add_note("no interval: shards x dimensions x (dimensions + classes x responses) are more than 2^28");
         });
     }
     evaluations
@@ -412,7 +412,10 @@ impl Evaluation {
         let count = per_row.len() as f64;
         let without = |(sum, shard): (&f64, &Range<usize>)| (total - sum) / (count - shard.len() as f64);
         let replicates = sums.iter().zip(shards).map(without).collect();
-        Self::with_value(metric, total / count, replicates, note)
+        let mut evaluation = Self::with_value(metric, total / count, replicates, note);
+        // The numbers are shares of what is right: so are their mean and its interval.
+        evaluation.score.interval = evaluation.score.interval.map(|ends| ends.map(|end| end.clamp(0.0, 1.0)));
+        evaluation
     }
 }
 

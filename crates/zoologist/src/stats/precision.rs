@@ -4,8 +4,10 @@
 //! their sum over n/b blocks about sqrt(n b) 6e-8. That is harmless where no direction of the features is much
 //! weaker than the columns, and ruins scores where some direction is: rounding noise would count as features. So a
 //! pilot of evenly spread rows decides, before the pass, and every block is held to the pilot's spreads. Whatever is
-//! refused is multiplied in double precision. Admitted features change a score by less than 1e-6 of its value
-//! (tested); the decision depends on the data alone.
+//! refused is multiplied in double precision. Admitted features change an entry of the Gram
+//! matrix by less than 1e-6 of its columns' lengths (tested), and the scores by about as much of their range; a score
+//! that is itself a small difference, such as the regularised H-score of pure noise, by more of its own value. The
+//! decision depends on the data alone.
 
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
 use faer::{Accum, Mat, MatRef, Par, Side};

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Error, refused};
@@ -10,7 +11,11 @@ use super::{Error, refused};
 /// reads sees the old file or the new one.
 pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(refused("write in", folder))?;
+    // Read by whom the user's umask lets read, as any file that a program writes.
+    let everyone = std::fs::Permissions::from_mode(0o666);
+    let mut builder = tempfile::Builder::new();
+    let temporary = builder.prefix(".new-").permissions(everyone).tempfile_in(folder);
+    let mut file = temporary.map_err(refused("write in", folder))?;
     let mut writer = std::io::BufWriter::new(file.as_file_mut());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(refused("write", path))?;
     drop(writer);
