@@ -318,7 +318,7 @@ pub fn absent_numbers(targets: &Targets) -> u64 {
     let Targets::Classes(classes) = targets else { return 0 };
     let numbers: Option<Vec<u64>> = classes.names.iter().map(|name| name.parse().ok()).collect();
     let largest = numbers.and_then(|numbers| numbers.into_iter().max());
-    largest.map_or(0, |largest| (largest + 1).saturating_sub(classes.names.len() as u64))
+    largest.map_or(0, |largest| largest.saturating_add(1).saturating_sub(classes.names.len() as u64))
 }
 
 #[cfg(test)]

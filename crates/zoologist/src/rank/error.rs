@@ -77,6 +77,19 @@ pub enum Error {
         /// Numbers per shard.
         numbers: usize,
     },
+    /// Features without labels.
+    #[error("{0}: holds one array, and labels are needed beside it. Give them as the second file: FEATURES LABELS")]
+    LabelsNeeded(String),
+    /// A feature that can't be squared twice.
+    #[error("{path}: holds numbers beyond 1e75 (first at row {row}, column {column}). Scale the features down")]
+    Huge {
+        /// The features, as text.
+        path: String,
+        /// Row, counted from 0.
+        row: usize,
+        /// Column, counted from 0.
+        column: usize,
+    },
     /// There is nothing to compute on.
     #[error("there are no rows. Give features and labels, or files of statistics")]
     NoRows,
@@ -98,11 +111,12 @@ impl Fail for Error {
             | Self::NoLabels(_)
             | Self::Statistics { .. }
             | Self::Source { .. }
+            | Self::Huge { .. }
             | Self::NoRows
             | Self::NothingReadable { .. }
             | Self::NoModel { .. } => Fault::Input,
             Self::TooLarge { .. } => Fault::Limit,
-            Self::UnknownMetric(_) => Fault::Usage,
+            Self::UnknownMetric(_) | Self::LabelsNeeded(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,
         }

@@ -4,11 +4,12 @@
 //! is wanted and any row can be read by its place, a few shards are gathered at a time and merged at once: then it is
 //! the memory of those few. Both give the same bits, because the rows of a shard are blocked by their places in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::{Error, Progress};
+use crate::base::path_text::show;
 use crate::base::{Features, Values};
 use crate::data::rows::{self, RowReader};
 use crate::stats::{Builder, Moments, Precision, Responses, ScratchPool, pilot_rows};
@@ -21,9 +22,24 @@ const FEW_BYTES: usize = 64 << 20;
 /// Rows in a file, or in memory.
 pub enum Matrix {
     /// Read in blocks as they are needed.
-    File(Box<RowReader>),
+    File(Box<RowReader>, PathBuf),
     /// All there.
     Memory(Features),
+}
+
+/// Beyond this, fourth powers of features overflow.
+const LARGEST: f64 = 1e75;
+
+/// Refuses numbers that can't be squared twice. `place` is that of a row of the block in the data.
+fn require_moderate(block: &Features, path: &Path, place: impl Fn(usize) -> usize) -> Result<(), Error> {
+    let Values::F64(values) = block.values() else { return Ok(()) };
+    match values.iter().position(|value| value.abs() > LARGEST) {
+        None => Ok(()),
+        Some(found) => {
+            let (row, column) = (place(found / block.dim()), found % block.dim());
+            Err(Error::Huge { path: show(path), row, column })
+        }
+    }
 }
 
 /// Which rows go into which shard.
@@ -37,15 +53,16 @@ pub struct Layout<'a> {
 impl Matrix {
     /// The features in a file.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self::File(Box::new(rows::open(path)?)))
+        Ok(Self::File(Box::new(rows::open(path)?), path.to_owned()))
     }
 
     /// Reads all rows into memory, because they will be needed again.
     pub fn hold(&mut self) -> Result<(), Error> {
-        if let Self::File(reader) = self {
+        if let Self::File(reader, path) = self {
             let count = reader.rows();
             reader.rewind();
             if let Some(whole) = reader.next_block(count)? {
+                require_moderate(&whole, path, |row| row)?;
                 *self = Self::Memory(whole);
             }
         }
@@ -57,14 +74,14 @@ impl Matrix {
         self.hold()?;
         match self {
             Self::Memory(features) => Ok(features),
-            Self::File(reader) => Ok(reader.no_rows()),
+            Self::File(reader, _) => Ok(reader.no_rows()),
         }
     }
 
     /// Rows.
     pub fn rows(&self) -> usize {
         match self {
-            Self::File(reader) => reader.rows(),
+            Self::File(reader, _) => reader.rows(),
             Self::Memory(features) => features.rows(),
         }
     }
@@ -72,14 +89,14 @@ impl Matrix {
     /// Dimensions.
     pub fn dim(&self) -> usize {
         match self {
-            Self::File(reader) => reader.dim(),
+            Self::File(reader, _) => reader.dim(),
             Self::Memory(features) => features.dim(),
         }
     }
 
     fn seekable(&self) -> bool {
         match self {
-            Self::File(reader) => reader.seekable(),
+            Self::File(reader, _) => reader.seekable(),
             Self::Memory(_) => true,
         }
     }
@@ -91,13 +108,13 @@ impl Matrix {
         let places: Vec<usize> = (0..pilot).map(|place| place * count / pilot).collect();
         let rows = match self {
             Self::Memory(features) => features.select(&places),
-            Self::File(reader) if reader.precision() == rows::Precision::Double => return Ok(Precision::Double),
-            Self::File(reader) if reader.seekable() => {
+            Self::File(reader, _) if reader.precision() == rows::Precision::Double => return Ok(Precision::Double),
+            Self::File(reader, _) if reader.seekable() => {
                 let mut rows = reader.no_rows();
                 reader.read(&places, &mut rows)?;
                 rows
             }
-            Self::File(reader) => {
+            Self::File(reader, _) => {
                 let rows = reader.next_block(pilot)?;
                 reader.rewind();
                 rows.unwrap_or_else(|| reader.no_rows())
@@ -192,7 +209,7 @@ impl Matrix {
                 take(features, &mut (0..features.rows()));
                 progress.advance(features.rows());
             }
-            Self::File(reader) => {
+            Self::File(reader, path) => {
                 reader.rewind();
                 let most = (BLOCK_BYTES / reader.row_bytes()).max(1);
                 let mut block = reader.no_rows();
@@ -202,6 +219,7 @@ impl Matrix {
                     if count == 0 {
                         break;
                     }
+                    require_moderate(&block, path, |row| first + row)?;
                     take(&block, &mut (first..first + count));
                     first += count;
                     progress.advance(count);
@@ -219,14 +237,15 @@ impl Matrix {
         progress: &dyn Progress,
     ) -> Result<(), Error> {
         let row_bytes = match self {
-            Self::File(reader) => reader.row_bytes(),
+            Self::File(reader, _) => reader.row_bytes(),
             Self::Memory(features) => features.dim() * if matches!(features.values(), Values::F32(_)) { 4 } else { 8 },
         };
         let mut block = Features::new(self.dim(), Values::F32(vec![]));
         for places in places.chunks((BLOCK_BYTES / row_bytes).max(1)) {
             match self {
-                Self::File(reader) => {
+                Self::File(reader, path) => {
                     reader.read(places, &mut block)?;
+                    require_moderate(&block, path, |row| places[row])?;
                     take(&block, &mut places.iter().copied());
                 }
                 Self::Memory(features) => take(&features.select(places), &mut places.iter().copied()),

@@ -91,7 +91,7 @@ pub fn score(request: &Request, progress: &dyn Progress) -> Result<Scorecard, Er
     }
     let metrics = metrics(&request.metrics, request.source_probabilities.is_some())?;
     let mut matrix = Matrix::open(&request.features)?;
-    let labels = request.labels.as_ref().unwrap_or(&request.features);
+    let labels = labels_path(&request.features, request.labels.as_ref())?;
     let targets = targets(labels, request.task, matrix.rows(), &request.features, progress)?;
     let (n, dim) = (matrix.rows(), matrix.dim());
     let (names, task) = (targets.names().to_vec(), targets.task());
@@ -207,6 +207,17 @@ fn of_statistics(request: &Request, begun: Instant) -> Result<Scorecard, Error> 
         found.push(Evaluation::without_value(metric.name, Status::NeedsInput, note));
     }
     Ok(card(labels.task, labels.rows, labels.dim, labels.names, in_order(&metrics, found), begun))
+}
+
+/// Where the labels are: in a file of their own, or in that of the features if it can hold both.
+pub(super) fn labels_path<'p>(features: &'p Path, labels: Option<&'p PathBuf>) -> Result<&'p Path, Error> {
+    match labels {
+        Some(labels) => Ok(labels),
+        None if features.extension().is_some_and(|extension| extension == "npy") => {
+            Err(Error::LabelsNeeded(show(features)))
+        }
+        None => Ok(features),
+    }
 }
 
 /// Labels that fit so many rows.

@@ -132,7 +132,7 @@ pub struct Kept {
 /// Makes the statistics of this worker's shards.
 pub fn make(request: &Request, progress: &dyn Progress) -> Result<Written, Error> {
     let begun = Instant::now();
-    let labels_path = request.labels.as_ref().unwrap_or(&request.features);
+    let labels_path = scorecard::labels_path(&request.features, request.labels.as_ref())?;
     let mut matrix = Matrix::open(&request.features)?;
     let targets = scorecard::targets(labels_path, request.task, matrix.rows(), &request.features, progress)?;
     let count = shard_count(matrix.rows(), matrix.dim());

@@ -44,7 +44,8 @@ pub(super) const ONLY_CLASSES: &str = "it is defined for classes alone";
 /// sum_c C_c' (M2 + tI)^-1 C_c / n_c; `None` unless the targets are classes.
 pub(super) fn between_over_total(problem: &Problem, t: f64) -> Option<f64> {
     let counts = problem.counts()?;
-    let energies = problem.reduction().energies(problem.response(), t);
+    let energies =
+        if t == 0.0 { problem.cross_energies() } else { problem.reduction().energies(problem.response(), t) };
     let terms = energies.iter().zip(counts).filter(|(_, count)| **count > 0);
     Some(terms.map(|(energy, &count)| energy / count as f64).sum())
 }

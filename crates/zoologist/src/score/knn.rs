@@ -12,7 +12,7 @@ use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
 use super::{Evaluation, KnnTies, Rows, Status, chance, linear};
-use crate::base::{Classes, Columns, Features, Targets};
+use crate::base::{Classes, Columns, Features, Targets, Values};
 
 /// How many neighbours vote.
 const NEIGHBOURS: usize = 3;
@@ -70,6 +70,7 @@ pub fn nearest_rows(features: &Features, order: &[usize]) -> Neighbours {
         // A sum of d products is off by up to d machine epsilons, and the distance holds three of them.
         rounding: 4.0 * table.nrows() as f64 * f64::EPSILON,
         order,
+        features,
         table,
     };
     let queries = search.norms.len().min(MAX_QUERIES);
@@ -86,6 +87,8 @@ struct Search<'a> {
     /// How far a distance made of products may be off, as a share of the two squared lengths.
     rounding: f64,
     order: &'a [usize],
+    /// The rows as they are: centring rounds, and would break ties between equally near rows.
+    features: &'a Features,
 }
 
 /// The rows that may be among the nearest of a query, given what was seen so far.
@@ -114,18 +117,27 @@ impl Search<'_> {
         all.into_iter().map(|candidates| self.nearest(candidates)).collect()
     }
 
+    fn distance(&self, a: usize, b: usize) -> f64 {
+        match self.features.values() {
+            Values::F32(values) => squared_distance(values, self.features.dim(), a, b),
+            Values::F64(values) => squared_distance(values, self.features.dim(), a, b),
+        }
+    }
+
     /// The nearest of the candidates, by direct differences.
     fn nearest(&self, mut candidates: Candidates) -> [usize; NEIGHBOURS] {
         candidates.drop_far();
-        let query = self.table.col_as_slice(candidates.query);
-        let exact = |&(_, row): &(f64, usize)| {
-            let pairs = self.table.col_as_slice(row).iter().zip(query);
-            (pairs.map(|(a, b)| (a - b).powi(2)).sum::<f64>(), self.order[row], row)
-        };
+        let exact = |&(_, row): &(f64, usize)| (self.distance(candidates.query, row), self.order[row], row);
         let mut ordered: Vec<(f64, usize, usize)> = candidates.kept.iter().map(exact).collect();
         ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         std::array::from_fn(|place| ordered[place].2)
     }
+}
+
+/// The squared distance of two rows.
+fn squared_distance<T: Copy + Into<f64>>(values: &[T], dim: usize, a: usize, b: usize) -> f64 {
+    let row = |row: usize| values[row * dim..(row + 1) * dim].iter().map(|&value| value.into());
+    row(a).zip(row(b)).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
 impl Candidates {
@@ -196,6 +208,8 @@ fn pearson(a: &[f64], b: &[f64]) -> f64 {
     let about = |values: &[f64], mean: f64| values.iter().map(|value| value - mean).collect::<Vec<f64>>();
     let (a, b) = (about(a, mean_a), about(b, mean_b));
     let sum = |x: &[f64], y: &[f64]| product(&mut x.iter().copied().zip(y.iter().copied()));
-    let spread = (sum(&a, &a) * sum(&b, &b)).sqrt();
-    if spread > 0.0 { sum(&a, &b) / spread } else { 0.0 }
+    let (square_a, square_b) = (sum(&a, &a), sum(&b, &b));
+    // A list of equal numbers may be off its mean by rounding.
+    let varies = |square: f64, mean: f64| square > 1e-28 * a.len() as f64 * mean * mean;
+    if varies(square_a, mean_a) && varies(square_b, mean_b) { sum(&a, &b) / (square_a * square_b).sqrt() } else { 0.0 }
 }

@@ -286,8 +286,12 @@ fn computes(metrics: &[&Metric]) -> Vec<fn(&Problem) -> Score> {
 /// The values, and those under permuted labels.
 fn values(computes: &[fn(&Problem) -> Score], whole: &Prepared) -> Vec<Evaluation> {
     let evaluation = |compute: &fn(&Problem) -> Score| {
-        let nulls: Vec<f64> = whole.permuted().filter_map(|problem| compute(&problem).value).collect();
-        Evaluation { score: Score { null: null(&nulls), ..compute(&whole.problem()) }, replicates: vec![] }
+        let permuted = whole.permuted().filter_map(|problem| compute(&problem).value);
+        let nulls: Vec<f64> = permuted.filter(|value| value.is_finite()).collect();
+        let score = Score { null: null(&nulls), ..compute(&whole.problem()) };
+        let mut evaluation = Evaluation { score, replicates: vec![] };
+        evaluation.refuse_infinite();
+        evaluation
     };
     computes.par_iter().map(evaluation).collect()
 }
@@ -310,6 +314,7 @@ fn of_rows(metrics: &[&Metric], rows: &Rows, permutations: &[Vec<u32>], asked: A
             });
             evaluation.score.null = null(&permuted.collect::<Vec<_>>());
         }
+        evaluation.refuse_infinite();
         evaluation.settle_interval(asked.interval);
         Some(evaluation)
     };
@@ -372,6 +377,17 @@ impl Metric {
 }
 
 impl Evaluation {
+    /// A value that overflowed is no value.
+    fn refuse_infinite(&mut self) {
+        let score = &mut self.score;
+        if score.value.is_some_and(|value| !value.is_finite()) {
+            (score.value, score.interval, score.null) = (None, None, None);
+            score.status = Status::NotApplicable;
+            score.add_note("the numbers are too large or too small for it: scale features and targets");
+            self.replicates.clear();
+        }
+    }
+
     /// Takes the values without each shard in turn, and makes the interval of them.
     fn take_replicates(&mut self, values: Vec<Option<f64>>) {
         if let Some(replicates) = values.into_iter().collect::<Option<Vec<f64>>>() {

@@ -7,7 +7,7 @@
 
 use std::sync::OnceLock;
 
-use faer::Mat;
+use faer::{Mat, Side};
 
 use super::linear;
 use super::reduction::Reduction;
@@ -215,6 +215,20 @@ impl<'a> Problem<'a> {
         }
     }
 
+    /// C_j' M2^+ C_j for each target column, with the pseudo-inverse by the rank rule. Where some eigenvalues are tiny but
+    /// count, and the columns of the features are of unlike size, dividing each by its length first keeps the digits:
+    /// the value is the same for any scale of the columns.
+    pub fn cross_energies(&self) -> Vec<f64> {
+        let reduction = self.reduction();
+        let smallest = reduction.eigenvalues.first().copied().unwrap_or_default();
+        let uneven = reduction.eigenvalues.len() == self.dim() && smallest < UNEVEN * reduction.largest();
+        let even = match &self.prepared.source {
+            Source::Moments(moments) if uneven => even_energies(moments, self.response),
+            _ => None,
+        };
+        even.unwrap_or_else(|| reduction.energies(self.response, 0.0))
+    }
+
     /// The tridiagonal form, made at the first call.
     pub fn reduction(&self) -> &'a Reduction {
         self.prepared.reduction.get_or_init(|| match &self.prepared.source {
@@ -222,6 +236,23 @@ impl<'a> Problem<'a> {
             Source::Rows { part, dim, .. } => Reduction::of_wide(part, *dim),
         })
     }
+}
+
+/// The smallest eigenvalue over the largest, below which the tridiagonal form loses digits that count.
+const UNEVEN: f64 = 1e-8;
+
+/// C_j' M2^-1 C_j by way of the correlation matrix; `None` where that is singular to within rounding.
+fn even_energies(moments: &Moments, response: usize) -> Option<Vec<f64>> {
+    let dim = moments.dim();
+    let scale: Vec<f64> = (0..dim).map(|place| moments.scatter()[(place, place)].sqrt().recip()).collect();
+    let even =
+        |row: usize, column: usize| moments.scatter()[(row.max(column), row.min(column))] * scale[row] * scale[column];
+    let root = Mat::from_fn(dim, dim, even).llt(Side::Lower).ok()?;
+    let cross = moments.cross(response);
+    let mut solved = Mat::from_fn(dim, cross.ncols(), |row, column| cross[(row, column)] * scale[row]);
+    root.L().solve_lower_triangular_in_place(&mut solved);
+    let energies: Vec<f64> = (0..solved.ncols()).map(|column| solved.col(column).squared_norm_l2()).collect();
+    energies.iter().all(|energy| energy.is_finite()).then_some(energies)
 }
 
 /// The squared lengths of rows, from their inner products.

@@ -237,16 +237,17 @@ impl Reduction {
         self.eigenvalues.last().copied().unwrap_or_default()
     }
 
-    /// A t below which nothing is to be learnt. Where as many dimensions as rows fit the targets exactly, the d × d form
-    /// loses the residual to rounding below a hundred-millionth of the smallest eigenvalue, and the limit is reached.
+    /// A t below which nothing is to be learnt: 1e-12 of the largest eigenvalue, or further down where the smallest that
+    /// counts is (one outlier is enough for that), as far as rounding leaves anything. Where as many dimensions as rows fit
+    /// the targets exactly, the d × d form loses the residual to rounding below a hundred-millionth of the smallest
+    /// eigenvalue, and the limit is reached.
     pub fn lowest_t(&self) -> f64 {
         let top = if self.largest() > 0.0 { self.largest() } else { self.mean_trace };
-        let fits_all = self.eigenvalues.len() as f64 >= self.rows - 1.0;
-        let floor = match self.eigenvalues.first() {
-            Some(smallest) if fits_all && self.form == Form::Primal => 1e-8 * smallest,
-            _ => 0.0,
-        };
-        floor.max(1e-12 * top)
+        let smallest = self.eigenvalues.first().copied().unwrap_or(top);
+        if self.form == Form::Primal && self.eigenvalues.len() as f64 >= self.rows - 1.0 {
+            return (1e-8 * smallest).max(1e-12 * top);
+        }
+        (1e-3 * smallest).clamp(1e-15 * top, 1e-12 * top)
     }
 
     /// The rank of F: the mean may lie outside the span of the centred rows. `mean_outside` at a t far below the

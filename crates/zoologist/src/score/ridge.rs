@@ -16,6 +16,8 @@ use crate::base::Targets;
 const POWERS: std::ops::RangeInclusive<i32> = -8..=2;
 /// A leverage this near 1 leaves nothing to predict from.
 const LEAST_FREEDOM: f64 = 1e-10;
+/// Left-out errors, n × t, above which the score is refused.
+const MAX_NUMBERS: usize = 1 << 27;
 /// Multiply-adds of the predictions above which the score is refused.
 const MAX_COST: f64 = 2e13;
 
@@ -23,7 +25,7 @@ const MAX_COST: f64 = 2e13;
 pub fn evaluate(rows: &Rows) -> Evaluation {
     let (count, dim, width) = (rows.features.rows(), rows.features.dim(), rows.targets.names().len());
     let cost = POWERS.count() as f64 * count as f64 * dim.min(count) as f64 * width as f64;
-    if cost > MAX_COST {
+    if cost > MAX_COST || count.saturating_mul(width) > MAX_NUMBERS {
         return Evaluation::without_value("ridge", Status::TooLarge, "too many rows times classes for the closed form");
     }
     let targets = target_columns(rows.targets);
@@ -94,9 +96,9 @@ fn mean_left_out_r2(targets: &Mat<f64>, errors: &Mat<f64>) -> Option<f64> {
     let rows = targets.nrows() as f64;
     let one = |column: usize| {
         let mean = targets.col(column).sum() / rows;
-        // y - mean of the others = (y - mean) n / (n - 1)
+        // A column of equal numbers may be off its mean by rounding. y - mean of the others = (y - mean) n / (n - 1)
         let spread: f64 = targets.col_as_slice(column).iter().map(|y| ((y - mean) * rows / (rows - 1.0)).powi(2)).sum();
-        (spread > 0.0).then(|| 1.0 - errors.col(column).squared_norm_l2() / spread)
+        (spread > 1e-28 * rows * mean * mean).then(|| 1.0 - errors.col(column).squared_norm_l2() / spread)
     };
     let found: Vec<f64> = (0..targets.ncols()).filter_map(one).collect();
     (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)

@@ -11,6 +11,10 @@ use super::{Error, refused};
 /// reads sees the old file or the new one.
 pub fn write(path: &Path, fill: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let special = std::io::Error::other("it is a folder or a device, not an ordinary file");
+        return Err(refused("write", path)(special));
+    }
     // Read by whom the user's umask lets read, as any file that a program writes.
     let everyone = std::fs::Permissions::from_mode(0o666);
     let mut builder = tempfile::Builder::new();

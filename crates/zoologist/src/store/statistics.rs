@@ -68,8 +68,9 @@ pub fn write<F: Serialize>(path: &Path, facts: &F, arrays: &BTreeMap<String, Arr
 pub fn recognise(path: &Path) -> bool {
     let read = || -> Option<bool> {
         use std::io::Read;
-        let mut file =
-            std::fs::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
+        // Looked at before it is opened: opening a pipe would wait for ever.
+        std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+        let mut file = std::fs::File::open(path).ok()?;
         let mut prefix = [0; 8];
         file.read_exact(&mut prefix).ok()?;
         let length = u64::from_le_bytes(prefix);
