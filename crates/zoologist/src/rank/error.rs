@@ -81,7 +81,7 @@ pub enum Error {
     #[error("{0}: holds one array, and labels are needed beside it. Give them as the second file: FEATURES LABELS")]
     LabelsNeeded(String),
     /// A feature that can't be squared twice.
-    #[error("{path}: holds numbers beyond 1e75 (first at row {row}, column {column}). Scale the features down")]
+    #[error("{path}: holds numbers beyond 1e70 (first at row {row}, column {column}). Scale the features down")]
     Huge {
         /// The features, as text.
         path: String,

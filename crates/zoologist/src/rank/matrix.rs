@@ -28,7 +28,7 @@ pub enum Matrix {
 }
 
 /// Beyond this, fourth powers of features overflow.
-const LARGEST: f64 = 1e75;
+const LARGEST: f64 = 1e70;
 
 /// Refuses numbers that can't be squared twice. `place` is that of a row of the block in the data.
 fn require_moderate(block: &Features, path: &Path, place: impl Fn(usize) -> usize) -> Result<(), Error> {
@@ -115,6 +115,7 @@ impl Matrix {
                 rows
             }
             Self::File(reader, _) => {
+                reader.rewind();
                 let rows = reader.next_block(pilot)?;
                 reader.rewind();
                 rows.unwrap_or_else(|| reader.no_rows())

@@ -127,13 +127,15 @@ fn streamed(
     if metrics.is_empty() {
         return Ok(vec![]);
     }
+    // Before the rows are held: a pilot of a stream is its beginning, whoever reads it.
+    let precision = matrix.precision()?;
     if some_need_rows && matrix.rows().saturating_mul(matrix.dim()) <= MOST_NUMBERS {
         progress.phase("reading");
         matrix.hold()?;
     }
     let (n, dim, asked) = (matrix.rows(), matrix.dim(), request.asked);
-    if statistics_numbers(dim, targets, asked.permutations + 1) > MOST_STATISTICS {
-        let note = "dimensions x (dimensions + classes) are more than 2^29 numbers. Score a narrower layer";
+    if moments_numbers(dim, targets.names().len(), asked.permutations + 1) > MOST_STATISTICS {
+        let note = "dimensions x (dimensions + classes x responses) are more than 2^29. Score a narrower layer";
         return Ok(metrics
             .iter()
             .map(|metric| Evaluation::without_value(metric.name, Status::TooLarge, note))
@@ -145,7 +147,6 @@ fn streamed(
     let layout = Layout { shard_of_row: &shard_of_row, count };
     let permutations = score::permutations_of(layout.shard_of_row, count, asked.permutations, seed);
     let responses = Responses::with_permutations(targets, permutations);
-    let precision = matrix.precision()?;
     let apart = asked.interval && score::keeps_apart(count, dim, targets.names().len(), responses.count());
     progress.begin("statistics", 0, n);
     let shards = if apart {
@@ -160,8 +161,8 @@ fn streamed(
 }
 
 /// How many numbers the statistics of one shard have.
-pub(super) fn statistics_numbers(dim: usize, targets: &Targets, responses: usize) -> usize {
-    dim.saturating_mul(dim.saturating_add(targets.names().len().saturating_mul(responses)))
+pub(super) fn moments_numbers(dim: usize, width: usize, responses: usize) -> usize {
+    dim.saturating_mul(dim.saturating_add(width.saturating_mul(responses)))
 }
 
 /// Scores of rows in memory, in the order of the partition.

@@ -13,7 +13,7 @@ use crate::score::{self, Asked, Evaluation, Inputs, Metric, Rows, Settings};
 use crate::store::Key;
 
 /// Changes whenever a score may come out differently.
-const SCORES_VERSION: &str = "2";
+const SCORES_VERSION: &str = "3";
 
 /// The rows that are scored: those of all candidates that every candidate could read.
 pub struct Scored {

@@ -21,7 +21,9 @@ use crate::stats::{Moments, Responses, Shards};
 use crate::store::statistics as files;
 
 /// Numbers that the statistics of one worker may have.
-const MOST_NUMBERS: usize = 1 << 30;
+const MOST_NUMBERS: usize = 1 << 29;
+/// A shard's number is a byte.
+const LARGEST_SHARD_COUNT: usize = 255;
 
 /// Statistics to make.
 #[derive(Debug, Clone)]
@@ -142,7 +144,7 @@ pub fn make(request: &Request, progress: &dyn Progress) -> Result<Written, Error
     let responses = Responses::with_permutations(&targets, permutations);
     let precision = matrix.precision()?;
     let wanted: Vec<usize> = (0..count).filter(|&shard| request.worker.takes(shard)).collect();
-    let numbers = scorecard::statistics_numbers(matrix.dim(), &targets, request.permutations + 1);
+    let numbers = scorecard::moments_numbers(matrix.dim(), targets.names().len(), request.permutations + 1);
     if numbers.saturating_mul(wanted.len()) > MOST_NUMBERS {
         return Err(Error::TooLarge { path: show(&request.features), shards: wanted.len(), numbers });
     }
@@ -184,11 +186,16 @@ impl Kept {
         let refuse = |source: files::Unreadable| Error::Statistics { path: show(path), problem: source.to_string() };
         let damaged = |what: String| refuse(files::Unreadable::Damaged(what));
         let (facts, arrays) = files::read::<Facts>(path).map_err(refuse)?;
+        if !(1..=LARGEST_SHARD_COUNT).contains(&facts.shard_count) || facts.rows < 2 {
+            return Err(damaged("what it says of itself makes no sense".to_owned()));
+        }
         let mut by_shard: BTreeMap<usize, BTreeMap<String, Array>> = BTreeMap::new();
         for (name, array) in arrays {
             let parts = name.split_once('.').and_then(|(shard, name)| Some((shard.parse().ok()?, name.to_owned())));
             let (shard, name) = parts.ok_or_else(|| damaged(format!("it holds an array `{name}`")))?;
-            by_shard.entry(shard).or_default().insert(name, array);
+            if by_shard.entry(shard).or_default().insert(name, array).is_some() {
+                return Err(damaged(format!("it holds an array of shard {shard} twice")));
+            }
         }
         let mut parts = BTreeMap::new();
         for (shard, arrays) in by_shard {
@@ -196,13 +203,25 @@ impl Kept {
             let fits = shard < facts.shard_count
                 && moments.dim() == facts.dim
                 && moments.width() == facts.names.len()
-                && moments.responses() == facts.permutations + 1;
+                && facts.permutations.checked_add(1) == Some(moments.responses());
             if !fits {
                 return Err(damaged(format!("shard {shard} does not fit what the file says of itself")));
             }
             parts.insert(shard, moments);
         }
-        Ok(Self { facts, parts })
+        let kept = Self { facts, parts };
+        kept.require_rows(path)?;
+        Ok(kept)
+    }
+
+    /// There can't be more rows in the shards than in all.
+    fn require_rows(&self, path: &Path) -> Result<(), Error> {
+        let total = self.parts.values().try_fold(0_usize, |sum, part| sum.checked_add(part.rows()));
+        if total.is_some_and(|total| total <= self.facts.rows) {
+            return Ok(());
+        }
+        let problem = "holds more rows than it announces. Make it again".to_owned();
+        Err(Error::Statistics { path: show(path), problem })
     }
 
     fn write(&self, path: &Path) -> Result<(), Error> {
@@ -230,7 +249,11 @@ impl Kept {
                 )));
             }
         }
-        Ok(())
+        let numbers = scorecard::moments_numbers(self.facts.dim, self.facts.names.len(), self.facts.permutations + 1);
+        if numbers.saturating_mul(self.parts.len()) > MOST_NUMBERS {
+            return Err(Error::TooLarge { path: show(path), shards: self.parts.len(), numbers });
+        }
+        self.require_rows(path)
     }
 
     /// The statistics of all rows, by shard. It is an error if a shard is missing.

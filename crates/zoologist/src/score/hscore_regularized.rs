@@ -15,6 +15,8 @@ use super::prepared::Problem;
 use super::{Score, Status};
 
 const NAME: &str = "hscore_regularized";
+/// Why there is no value for features whose squares underflow.
+pub(super) const TOO_SMALL: &str = "the features are too small or too large for it: scale them";
 
 /// The registry's entry.
 pub fn evaluate(problem: &Problem) -> Score {
@@ -24,6 +26,9 @@ pub fn evaluate(problem: &Problem) -> Score {
     let rows = problem.rows() as f64;
     let level = problem.trace() / (rows * problem.dim() as f64);
     let shrinkage = shrinkage(problem);
+    if level > 0.0 && !problem.scatter_square().is_normal() {
+        return Score::without_value(NAME, Status::NotApplicable).noted(Some(TOO_SMALL.to_owned()));
+    }
     // Constant features say nothing, and where the identity takes all, nothing of the classes is left.
     if level <= 0.0 || shrinkage >= 1.0 {
         return Score::of(NAME, 0.0);

@@ -11,6 +11,7 @@
 use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
+use super::agreement::pearson;
 use super::{Evaluation, KnnTies, Rows, Status, chance, linear};
 use crate::base::{Classes, Columns, Features, Targets, Values};
 
@@ -57,8 +58,10 @@ fn mean_of_queries(
     right: impl Fn(usize, &[usize; NEIGHBOURS]) -> f64,
 ) -> Evaluation {
     let per_row: Vec<f64> = neighbours.iter().enumerate().map(|(row, near)| right(row, near)).collect();
-    let clip = |place: usize| place.min(per_row.len());
-    let shards: Vec<_> = rows.shards.iter().map(|shard| clip(shard.start)..clip(shard.end)).collect();
+    // A sample of the queries is the beginning of the stratified order, and cut into as many parts.
+    let (count, parts) = (per_row.len(), rows.shards.len());
+    let sampled = || (0..parts).map(|part| part * count / parts..(part + 1) * count / parts).collect();
+    let shards = if count == rows.targets.len() { rows.shards.to_vec() } else { sampled() };
     Evaluation::mean_of_rows("knn", &per_row, &shards, note)
 }
 
@@ -98,6 +101,8 @@ struct Candidates {
     reach: [f64; NEIGHBOURS],
     /// Lower bound of the distance, and row.
     kept: Vec<(f64, usize)>,
+    /// Rows of zeros, where the query is one: the first by order.
+    equal: Vec<(f64, usize)>,
 }
 
 impl Search<'_> {
@@ -128,7 +133,8 @@ impl Search<'_> {
     fn nearest(&self, mut candidates: Candidates) -> [usize; NEIGHBOURS] {
         candidates.drop_far();
         let exact = |&(_, row): &(f64, usize)| (self.distance(candidates.query, row), self.order[row], row);
-        let mut ordered: Vec<(f64, usize, usize)> = candidates.kept.iter().map(exact).collect();
+        let mut ordered: Vec<(f64, usize, usize)> =
+            candidates.kept.iter().chain(&candidates.equal).map(exact).collect();
         ordered.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         std::array::from_fn(|place| ordered[place].2)
     }
@@ -142,7 +148,7 @@ fn squared_distance<T: Copy + Into<f64>>(values: &[T], dim: usize, a: usize, b: 
 
 impl Candidates {
     fn of(query: usize) -> Self {
-        Self { query, reach: [f64::INFINITY; NEIGHBOURS], kept: vec![] }
+        Self { query, reach: [f64::INFINITY; NEIGHBOURS], kept: vec![], equal: vec![] }
     }
 
     /// Takes in rows from `first` on, given their products with the query.
@@ -150,6 +156,10 @@ impl Candidates {
         let own = search.norms[self.query];
         for ((row, norm), product) in (first..).zip(&search.norms[first..]).zip(products) {
             let (rough, slack) = (norm + own - 2.0 * product, search.rounding * (norm + own));
+            if rough == 0.0 && slack == 0.0 && row != self.query {
+                self.keep_equal(search, row);
+                continue;
+            }
             if rough - slack > self.reach[NEIGHBOURS - 1] || row == self.query {
                 continue;
             }
@@ -162,6 +172,16 @@ impl Candidates {
         }
         if self.kept.len() > MANY {
             self.drop_far();
+        }
+    }
+
+    /// Rows of zeros are all equally near to each other: three of them are enough, those that stand first.
+    fn keep_equal(&mut self, search: &Search, row: usize) {
+        self.equal.push((0.0, row));
+        self.equal.sort_unstable_by_key(|&(_, row)| search.order[row]);
+        self.equal.truncate(NEIGHBOURS);
+        if self.equal.len() == NEIGHBOURS {
+            self.reach = [0.0; NEIGHBOURS];
         }
     }
 
@@ -195,21 +215,7 @@ fn mean_pearson(columns: &Columns, neighbours: &Neighbours) -> f64 {
         };
         let predictions: Vec<f64> = neighbours.iter().map(predicted).collect();
         let truth: Vec<f64> = (0..neighbours.len()).map(|row| columns.row(row)[target]).collect();
-        pearson(&predictions, &truth)
+        pearson(&predictions, &truth).unwrap_or_default()
     };
     (0..columns.width()).map(one).sum::<f64>() / columns.width() as f64
-}
-
-/// Pearson's correlation; 0 where one side does not vary.
-fn pearson(a: &[f64], b: &[f64]) -> f64 {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_a, mean_b) = (mean(a), mean(b));
-    let product = |pairs: &mut dyn Iterator<Item = (f64, f64)>| pairs.map(|(x, y)| x * y).sum::<f64>();
-    let about = |values: &[f64], mean: f64| values.iter().map(|value| value - mean).collect::<Vec<f64>>();
-    let (a, b) = (about(a, mean_a), about(b, mean_b));
-    let sum = |x: &[f64], y: &[f64]| product(&mut x.iter().copied().zip(y.iter().copied()));
-    let (square_a, square_b) = (sum(&a, &a), sum(&b, &b));
-    // A list of equal numbers may be off its mean by rounding.
-    let varies = |square: f64, mean: f64| square > 1e-28 * a.len() as f64 * mean * mean;
-    if varies(square_a, mean_a) && varies(square_b, mean_b) { sum(&a, &b) / (square_a * square_b).sqrt() } else { 0.0 }
 }

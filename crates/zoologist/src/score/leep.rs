@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Evaluation, Rows, source};
+use super::{Evaluation, Rows, groups, source};
 use crate::base::{Classes, Features};
 
 /// The registry's entry.
@@ -26,7 +26,7 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
 /// LEEP of all rows, and of all rows but each shard's.
 pub fn leep(theta: &Features, classes: &Classes, shards: &[Range<usize>]) -> (f64, Vec<f64>) {
     let subsets = Subsets::new(theta, shards);
-    let members = source::members(classes);
+    let members = groups::rows_of_each(classes);
     let of_classes: Vec<Vec<f64>> = members.par_iter().map(|members| subsets.log_sums(theta, members)).collect();
     let mean = |(place, count): (usize, &usize)| of_classes.iter().map(|sums| sums[place]).sum::<f64>() / *count as f64;
     let mut means = subsets.counts.iter().enumerate().map(mean);

@@ -22,6 +22,7 @@
 //! ```
 
 use super::hscore::ONLY_CLASSES;
+use super::hscore_regularized::TOO_SMALL;
 use super::prepared::Problem;
 use super::{Score, Status};
 
@@ -38,6 +39,9 @@ pub fn evaluate(problem: &Problem) -> Score {
     let terms = squares.iter().zip(along).zip(counts);
     let covariance: f64 = terms.map(|((square, along), &count)| square + 2.0 * count as f64 * along).sum();
     let spread = (problem.scatter_square() + 2.0 * rows * problem.mean_energy()) * (1.0 - label_mean * label_mean);
+    if problem.trace() > 0.0 && !problem.scatter_square().is_normal() {
+        return Score::without_value("lfc", Status::NotApplicable).noted(Some(TOO_SMALL.to_owned()));
+    }
     if spread > 0.0 {
         Score::of("lfc", 2.0 * covariance / (rows * spread.sqrt()))
     } else {

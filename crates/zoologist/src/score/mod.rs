@@ -226,20 +226,16 @@ pub fn of_statistics(metrics: &[&Metric], shards: &Shards, asked: Asked, absent:
     let computes = computes(metrics);
     let total = shards.total();
     let mut evaluations = values(&computes, &Prepared::of(&total).with_absent_classes(absent));
-    if asked.interval && shards.count() > 1 {
+    let apart = keeps_apart(shards.count(), total.dim(), total.width(), total.responses());
+    if asked.interval && apart && shards.count() > 1 {
         let always = shards.always_varying();
-        let without = shards.leave_one_out(|_, part| {
+        let without = shards.leave_one_out(|part| {
             let prepared = Prepared::of(part).counting(&always).with_absent_classes(absent);
             computes.iter().map(|compute| compute(&prepared.problem()).value).collect()
         });
         take_replicates(&mut evaluations, &without);
     } else if asked.interval {
-        evaluations.iter_mut().for_each(|evaluation| {
-            evaluation.score.interval_status = Some(Status::TooLarge);
-            evaluation
-                .score
-                .add_note("no interval: shards x dimensions x (dimensions + classes x responses) are more than 2^28");
-        });
+        evaluations.iter_mut().for_each(interval_too_large);
     }
     evaluations
 }
@@ -254,25 +250,39 @@ fn of_wide_rows(
 ) -> Vec<Evaluation> {
     let computes = computes(metrics);
     // The rows outside one shard, or all of them.
-    let prepared = |left_out: Option<usize>| {
+    let rows = |left_out: Option<usize>| -> Vec<usize> {
         let kept = shards.iter().enumerate().filter(|(shard, _)| Some(*shard) != left_out);
-        let rows: Vec<usize> = kept.flat_map(|(_, range)| range.clone()).collect();
-        Prepared::of_rows(wide, &rows).with_absent_classes(absent)
+        kept.flat_map(|(_, range)| range.clone()).collect()
     };
-    let mut evaluations = values(&computes, &prepared(None));
-    if asked.interval {
-        let parts: Vec<Prepared> = (0..shards.len()).into_par_iter().map(|shard| prepared(Some(shard))).collect();
+    let prepared = |rows: &[usize]| Prepared::of_rows(wide, rows).with_absent_classes(absent);
+    let mut evaluations = values(&computes, &prepared(&rows(None)));
+    let apart = keeps_apart(shards.len(), wide.rows(), wide.width(), wide.responses());
+    if asked.interval && apart {
         let mut always = vec![true; wide.width()];
-        for part in &parts {
-            always.iter_mut().zip(part.problem().counted()).for_each(|(always, varies)| *always &= varies);
+        for shard in 0..shards.len() {
+            let rows = rows(Some(shard));
+            let varying = wide.marginals(&rows).varying(rows.len());
+            always.iter_mut().zip(varying).for_each(|(always, varies)| *always &= varies);
         }
-        let without = parts.into_par_iter().map(|part| {
-            let part = part.counting(&always);
+        let without = (0..shards.len()).into_par_iter().map(|shard| {
+            let part = prepared(&rows(Some(shard))).counting(&always);
             computes.iter().map(|compute| compute(&part.problem()).value).collect()
         });
         take_replicates(&mut evaluations, &without.collect::<Vec<_>>());
+    } else if asked.interval {
+        evaluations.iter_mut().for_each(interval_too_large);
     }
     evaluations
+}
+
+/// Says that statistics were too large to be kept apart by shard.
+fn interval_too_large(evaluation: &mut Evaluation) {
+    if evaluation.score.value.is_some() {
+        evaluation.score.interval_status = Some(Status::TooLarge);
+        evaluation
+            .score
+            .add_note("no interval: shards x dimensions x (dimensions + classes x responses) are more than 2^28");
+    }
 }
 
 fn computes(metrics: &[&Metric]) -> Vec<fn(&Problem) -> Score> {
@@ -318,6 +328,10 @@ fn of_rows(metrics: &[&Metric], rows: &Rows, permutations: &[Vec<u32>], asked: A
         evaluation.settle_interval(asked.interval);
         Some(evaluation)
     };
+    // Most scores make a copy of the features: of large ones there is one copy at a time.
+    if rows.features.rows().saturating_mul(rows.features.dim()) > LARGE {
+        return metrics.iter().filter_map(one).collect();
+    }
     metrics.par_iter().filter_map(one).collect()
 }
 
@@ -351,6 +365,9 @@ pub fn permutations_of(shard_of_row: &[u8], shards: usize, count: usize, seed: S
     };
     (0..count).map(one).collect()
 }
+
+/// Numbers of features of which there is to be one copy at a time.
+const LARGE: usize = 1 << 26;
 
 /// Numbers that statistics kept apart by shard may have.
 const MOST_APART: usize = 1 << 28;

@@ -19,7 +19,7 @@
 use rayon::prelude::*;
 
 use super::gamma_function::{digamma, ln_gamma};
-use super::{Evaluation, Rows, Status, source};
+use super::{Evaluation, Rows, Status, groups, source};
 use crate::base::{Classes, Features};
 
 /// How often q is made anew.
@@ -57,7 +57,7 @@ fn evaluate(metric: &str, rows: &Rows, prior: Prior) -> Evaluation {
 
 /// The bound as published: less is better.
 fn bound(theta: &Features, classes: &Classes, prior: Prior) -> f64 {
-    let members = source::members(classes);
+    let members = groups::rows_of_each(classes);
     let count = theta.rows() as f64;
     let start: Vec<f64> = members.iter().map(|members| members.len() as f64 / count + FLOOR).collect();
     let sum_of_rows = |members: &Vec<usize>| {

@@ -227,7 +227,9 @@ impl Reduction {
         let size = self.diagonal.len();
         let mut vectors = Mat::zeros(size, size);
         let found = linear::tridiagonal_eigen(&self.diagonal, &self.off_diagonal, Some(vectors.as_mut()));
-        let first = found.map_or(size, |values| values.partition_point(|&value| value <= self.noise));
+        // A value that can't be found must not look like one.
+        let Some(values) = found else { return vec![f64::NAN; self.target_mean.len()] };
+        let first = values.partition_point(|&value| value <= self.noise);
         let inside = linear::product(vectors.subcols(first, size - first).transpose(), self.columns[response].as_ref());
         (0..inside.ncols()).map(|column| inside.col(column).squared_norm_l2()).collect()
     }
@@ -244,10 +246,14 @@ impl Reduction {
     pub fn lowest_t(&self) -> f64 {
         let top = if self.largest() > 0.0 { self.largest() } else { self.mean_trace };
         let smallest = self.eigenvalues.first().copied().unwrap_or(top);
+        if self.eigenvalues.len() < self.diagonal.len() && (self.eigenvalues.len() as f64) < self.rows - 1.0 {
+            // Noise below the eigenvalues that count would make the pivots negative.
+            return 1e-12 * top;
+        }
         if self.form == Form::Primal && self.eigenvalues.len() as f64 >= self.rows - 1.0 {
             return (1e-8 * smallest).max(1e-12 * top);
         }
-        (1e-3 * smallest).clamp(1e-15 * top, 1e-12 * top)
+        (1e-3 * smallest).clamp(1e-14 * top, 1e-12 * top)
     }
 
     /// The rank of F: the mean may lie outside the span of the centred rows. `mean_outside` at a t far below the

@@ -161,11 +161,12 @@ pub fn traces(eigenvalues: &[f64], t: &Lanes) -> Lanes {
 
 /// sum_i ln(1 + lambda_i / t), for each t.
 pub fn log_sums(eigenvalues: &[f64], t: &Lanes) -> Lanes {
-    // A logarithm of the product of a few factors, each at most 1e13: sixteen stay below 1e308.
-    const FACTORS: usize = 16;
     let inverse = t.map(f64::recip);
+    // A logarithm of the product of a few factors instead of a few logarithms, where the product can't overflow.
+    let largest = eigenvalues.iter().copied().fold(0.0, f64::max) * inverse.iter().copied().fold(0.0, f64::max);
+    let factors = if largest < 1e18 { 16 } else { 1 };
     let mut sums = [0.0; LANES];
-    for values in eigenvalues.chunks(FACTORS) {
+    for values in eigenvalues.chunks(factors) {
         let mut product = [1.0; LANES];
         for &value in values {
             for lane in 0..LANES {

@@ -90,15 +90,6 @@ pub(super) fn evaluate(
     compute(classes, probabilities)
 }
 
-/// The rows of each class, in order.
-pub(super) fn members(classes: &Classes) -> Vec<Vec<usize>> {
-    let mut members = vec![vec![]; classes.names().len()];
-    for (row, &class) in classes.index().iter().enumerate() {
-        members[class as usize].push(row);
-    }
-    members
-}
-
 /// Some rows as f64, row after row.
 pub(super) fn block(features: &Features, rows: &[usize]) -> Vec<f64> {
     let mut values = Vec::with_capacity(rows.len() * features.dim());

@@ -54,6 +54,16 @@ impl<'a> WideRows<'a> {
         self.responses.targets().names().len()
     }
 
+    /// What is known of the targets of some rows alone.
+    pub fn marginals(&self, rows: &[usize]) -> Marginals {
+        Marginals::of(self.responses.targets(), rows)
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.gram.nrows()
+    }
+
     /// Dimensions of a row.
     pub fn dim(&self) -> usize {
         self.dim
@@ -102,7 +112,7 @@ impl<'a> WideRows<'a> {
         });
         let along_mean =
             rows.iter().zip(&means).map(|(&row, mean)| self.along_mean[row] + mean - along - square).collect();
-        let marginals = Marginals::of(self.responses.targets(), rows);
+        let marginals = self.marginals(rows);
         let targets = (0..self.responses.count()).map(|response| self.centred_targets(response, rows)).collect();
         Part { marginals, gram, along_mean, mean_square: self.mean_square + 2.0 * along + square, targets }
     }

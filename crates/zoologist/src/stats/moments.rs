@@ -254,7 +254,7 @@ impl Moments {
         (0..self.dim()).map(|place| self.scatter[(place, place)]).sum()
     }
 
-    /// sum |f|⁴ over the centred rows f; 0 unless the targets are classes.
+    /// sum |f|⁴ over the centred rows f.
     pub fn fourth(&self) -> f64 {
         self.fourth
     }

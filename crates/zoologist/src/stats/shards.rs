@@ -75,13 +75,13 @@ impl Shards {
 
     fn leave_one_out_marginals(&self) -> Vec<Vec<bool>> {
         let slim: Vec<Moments> = self.0.iter().map(Moments::without_features).collect();
-        leave_out(slim[0].emptied(), &slim, 0, &|_, part| part.marginals().varying(part.rows()))
+        leave_out(slim[0].emptied(), &slim, &|part| part.marginals().varying(part.rows()))
     }
 
-    /// What `score` makes of all rows but those of one shard, for each shard in turn; it is told which one. The merges are the same
+    /// What `score` makes of all rows but those of one shard, for each shard in turn. The merges are the same
     /// whatever the number of threads. Merges: s·log2(s) for s shards; memory: log2(s) extra statistics per thread.
-    pub fn leave_one_out<T: Send>(&self, score: impl Fn(usize, &Moments) -> T + Sync) -> Vec<T> {
-        leave_out(self.0[0].emptied(), &self.0, 0, &score)
+    pub fn leave_one_out<T: Send>(&self, score: impl Fn(&Moments) -> T + Sync) -> Vec<T> {
+        leave_out(self.0[0].emptied(), &self.0, &score)
     }
 }
 
@@ -102,24 +102,16 @@ fn joined(mut into: Moments, parts: &[Moments]) -> Moments {
     into
 }
 
-/// Halves the shards again and again, carrying what lies outside: subtraction would lose digits. `first` is the number
-/// of the first shard inside.
-fn leave_out<T: Send>(
-    outside: Moments,
-    inside: &[Moments],
-    first: usize,
-    score: &(impl Fn(usize, &Moments) -> T + Sync),
-) -> Vec<T> {
+/// Halves the shards again and again, carrying what lies outside: subtraction would lose digits.
+fn leave_out<T: Send>(outside: Moments, inside: &[Moments], score: &(impl Fn(&Moments) -> T + Sync)) -> Vec<T> {
     if inside.len() == 1 {
-        return vec![score(first, &outside)];
+        return vec![score(&outside)];
     }
     let (left, right) = inside.split_at(inside.len() / 2);
     let without_left = joined(outside.clone(), right);
     let without_right = joined(outside, left);
-    let (mut found, others) = rayon::join(
-        || leave_out(without_left, left, first, score),
-        || leave_out(without_right, right, first + left.len(), score),
-    );
+    let (mut found, others) =
+        rayon::join(|| leave_out(without_left, left, score), || leave_out(without_right, right, score));
     found.extend(others);
     found
 }

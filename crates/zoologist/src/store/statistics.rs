@@ -74,8 +74,11 @@ pub fn recognise(path: &Path) -> bool {
         let mut prefix = [0; 8];
         file.read_exact(&mut prefix).ok()?;
         let length = u64::from_le_bytes(prefix);
+        if length > LARGEST_HEADER {
+            return None;
+        }
         let mut header = vec![];
-        file.take(length.min(LARGEST_HEADER)).read_to_end(&mut header).ok()?;
+        file.take(length).read_to_end(&mut header).ok()?;
         let header: serde_json::Value = serde_json::from_slice(&header).ok()?;
         let entry = header.get("__metadata__")?.get(ENTRY)?.as_str()?;
         Some(serde_json::from_str::<Envelope>(entry).ok()?.kind == KIND)

@@ -80,7 +80,7 @@ struct Bracket {
 impl Grid {
     fn of(reduction: &Reduction) -> Self {
         let (low, high) = (reduction.lowest_t(), 1e8 * (reduction.largest() + reduction.mean_trace));
-        if low <= 0.0 || !high.is_finite() {
+        if low <= 0.0 || !(high / low).is_finite() {
             return Self { points: vec![], traces: vec![] };
         }
         let steps = (2.0 * (high / low).log10()).ceil();
