@@ -1,6 +1,6 @@
 """How often a score's 95% interval holds what it should: the expected score at that number of rows.
 
-    python benches/coverage.py [--zoologist target/release/zoologist] [--repeats 1] [--differences]
+    python benches/interval_coverage.py [--zoologist target/release/zoologist] [--repeats 1] [--own-folds]
 
 Every case draws R data sets of N rows, D dimensions and K classes from one population, and scores each with
 `zoologist score --metrics logme,hscore_regularized,ridge --interval --json --seed REPEAT`. The mean score over the R
