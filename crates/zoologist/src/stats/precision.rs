@@ -16,7 +16,7 @@ use super::kernels;
 use crate::base::{Features, Values};
 
 /// With fewer rows per dimension the pilot would cost more than it saves.
-const LEAST_ROWS_PER_DIMENSION: usize = 8;
+const LEAST_ROWS_PER_DIMENSION: usize = 4;
 /// Least eigenvalue that the correlation matrix of the pilot must have.
 const LEAST_EIGENVALUE: f64 = 1.0 / 32.0;
 /// How much larger than in the pilot the mean square of a column may be in a block.
