@@ -86,7 +86,7 @@ pub fn recognise(path: &Path) -> bool {
     read().unwrap_or(false)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read<F: DeserializeOwned>(path: &Path) -> Result<(F, BTreeMap<String, Array>), Unreadable> {
     let found = std::fs::metadata(path).map_err(|error| Unreadable::Machine(error.to_string()))?;
     if !found.is_file() {
