@@ -31,16 +31,13 @@ pub struct ColumnEvidence {
 }
 
 /// Where the maximum lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// At a finite t.
-    #[serde(rename = "ok")]
     Interior,
     /// At t = infinity: the features are unused.
     FeaturesUnused,
     /// At t = 0 with a finite value: as many independent rows as there are rows.
-    #[serde(rename = "noise_free_limit")]
     NoiseFree,
     /// At t = 0, where the evidence grows without bound.
     Unbounded,
