@@ -13,7 +13,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 use zoologist::base::Targets;
 use zoologist::data::{
-    Dataset, PictureReader, PictureSource, RawPicture, Split, content_digests, open, open_unlabelled,
+    Dataset, Inputs, PictureReader, PictureSource, RawPicture, Split, content_digests, open, open_unlabelled,
 };
 
 /// A folder with these files, each holding its own name; a name that ends in `/` is an empty folder.
@@ -40,12 +40,17 @@ fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
+fn pictures(dataset: &Dataset) -> &[PictureSource] {
+    let Inputs::Pictures(pictures) = &dataset.inputs else { panic!("no pictures") };
+    pictures
+}
+
 fn files(dataset: &Dataset) -> Vec<String> {
     let name = |source: &PictureSource| match source {
         PictureSource::File(file) => file.to_string_lossy().into_owned(),
         PictureSource::Idx { file, row } => format!("{}#{row}", file.display()),
     };
-    dataset.samples.iter().map(|sample| name(&sample.picture)).collect()
+    pictures(dataset).iter().map(name).collect()
 }
 
 fn labels(dataset: &Dataset) -> Vec<&str> {
@@ -54,7 +59,7 @@ fn labels(dataset: &Dataset) -> Vec<&str> {
 }
 
 fn splits(dataset: &Dataset) -> Vec<Option<Split>> {
-    dataset.samples.iter().map(|sample| sample.split).collect()
+    dataset.splits.clone()
 }
 
 /// The error of opening this folder, its own path written as DATA.
@@ -168,7 +173,7 @@ fn names_that_are_not_utf8_survive_and_class_names_are_kept_exactly() {
     fs::write(odd.join(OsStr::from_bytes(b"\xfe.png")), b"x").unwrap();
     let dataset = open(data.path()).unwrap();
     assert_eq!(labels(&dataset), ["50% <b>é", "cat%FF"]);
-    let json = serde_json::to_string(&dataset.samples[1].picture).unwrap();
+    let json = serde_json::to_string(&pictures(&dataset)[1]).unwrap();
     assert_eq!(json, r#"{"file":"cat%FF/%FE.png"}"#);
     let source: PictureSource = serde_json::from_str(&json).unwrap();
     assert_eq!(PictureReader::new(&dataset.root).read(&source).unwrap(), RawPicture::Encoded(b"x".to_vec()));
@@ -358,7 +363,7 @@ fn idx_files_are_read_gzip_or_not_with_splits_and_class_names() {
         assert_eq!(labels(&dataset), ["shirt", "shoe", "shirt", "shoe"]);
         assert_eq!(splits(&dataset)[0..2], [Some(Split::Test), Some(Split::Train)]);
         let reader = PictureReader::new(&dataset.root);
-        let picture = reader.read(&dataset.samples[3].picture).unwrap();
+        let picture = reader.read(&pictures(&dataset)[3]).unwrap();
         assert_eq!(picture, RawPicture::Pixels { width: 2, height: 1, channels: 1, bytes: vec![5, 6] });
     }
     let alone = open(&plain.path().join("train-images-idx3-ubyte")).unwrap();
@@ -370,7 +375,7 @@ fn colour_idx_pictures_have_three_channels() {
     let data = mnist(&idx(8, &[2, 1, 1, 3], &[1, 2, 3, 4, 5, 6]), &idx(8, &[2], &[0, 1]), "");
     fs::rename(data.path().join("train-images-idx3-ubyte"), data.path().join("train-images-idx4-ubyte")).unwrap();
     let dataset = open(data.path()).unwrap();
-    let picture = PictureReader::new(&dataset.root).read(&dataset.samples[1].picture).unwrap();
+    let picture = PictureReader::new(&dataset.root).read(&pictures(&dataset)[1]).unwrap();
     assert_eq!(picture, RawPicture::Pixels { width: 1, height: 1, channels: 3, bytes: vec![4, 5, 6] });
 }
 
@@ -444,9 +449,9 @@ fn a_packed_idx_file_that_unpacks_to_more_or_less_than_it_says_is_refused_when_r
         let data = mnist(&gzip(&idx(8, &[2, 1, 1], &values)), &gzip(&idx(8, &[2], &[0, 1])), ".gz");
         let dataset = open(data.path()).unwrap();
         let reader = PictureReader::new(&dataset.root);
-        let error = reader.read(&dataset.samples[0].picture).unwrap_err().to_string();
+        let error = reader.read(&pictures(&dataset)[0]).unwrap_err().to_string();
         assert!(error.contains(problem), "{error}");
-        assert!(reader.read(&dataset.samples[1].picture).unwrap_err().to_string().contains("could not be read"));
+        assert!(reader.read(&pictures(&dataset)[1]).unwrap_err().to_string().contains("could not be read"));
     }
 }
 
@@ -484,9 +489,9 @@ fn digests_are_those_of_the_bytes_and_a_lost_picture_has_one_too() {
     let data = folder(&["a/1.png", "b/2.png", "b/3.png"]);
     let dataset = open(data.path()).unwrap();
     fs::remove_file(data.path().join("b/3.png")).unwrap();
-    let digests = content_digests(&dataset);
+    let digests = content_digests(&dataset.root, pictures(&dataset));
     assert_eq!(digests[..2], [*blake3::hash(b"a/1.png").as_bytes(), *blake3::hash(b"b/2.png").as_bytes()]);
     let lost = digests[2];
     fs::write(data.path().join("b/3.png"), b"").unwrap();
-    assert_ne!(content_digests(&dataset)[2], lost);
+    assert_ne!(content_digests(&dataset.root, pictures(&dataset))[2], lost);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::table::TextRows;
 use crate::base::{Targets, path_text};
 
 /// Samples in a fixed order, and what is to be predicted for each.
@@ -15,8 +16,10 @@ pub struct Dataset {
     pub root: PathBuf,
     /// What the path was taken for, for example `folder per class`.
     pub format: &'static str,
-    /// The samples, sorted by the bytes of their paths, or by row where a table lists them.
-    pub samples: Vec<Sample>,
+    /// What a model sees of each sample: sorted by the bytes of the paths, or by row where a table lists them.
+    pub inputs: Inputs,
+    /// The split that the data set puts each sample in, where it says.
+    pub splits: Vec<Option<Split>>,
     /// What is to be predicted, one entry per sample; `None` for pictures without labels.
     pub targets: Option<Targets>,
     /// What was detected, one sentence each, to be said aloud.
@@ -25,9 +28,18 @@ pub struct Dataset {
     pub skipped: Vec<(PathBuf, String)>,
 }
 
+/// What a model sees, one entry per sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Inputs {
+    /// Pictures.
+    Pictures(Vec<PictureSource>),
+    /// Texts, or pairs of texts, that stand in a table.
+    Texts(TextRows),
+}
+
 /// One picture of a data set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Where its bytes are.
     pub picture: PictureSource,
     /// The split that the data set puts it in, where it says.
@@ -102,11 +114,59 @@ impl Split {
     }
 }
 
+impl Inputs {
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Pictures(sources) => sources.len(),
+            Self::Texts(texts) => texts.rows.len(),
+        }
+    }
+
+    /// Whether there are no samples.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// These samples, in this order.
+    #[must_use]
+    pub fn select(&self, places: &[usize]) -> Self {
+        match self {
+            Self::Pictures(sources) => Self::Pictures(places.iter().map(|&place| sources[place].clone()).collect()),
+            Self::Texts(texts) => Self::Texts(texts.select(places)),
+        }
+    }
+
+    /// Where a sample stands, for messages: a file, or a file and the row in it.
+    pub fn describe(&self, place: usize) -> String {
+        match self {
+            Self::Pictures(sources) => sources[place].to_string(),
+            Self::Texts(texts) => texts.describe(place),
+        }
+    }
+
+    /// What the samples are, in the plural: `pictures` or `texts`.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Pictures(_) => "pictures",
+            Self::Texts(_) => "texts",
+        }
+    }
+}
+
+impl Sample {
+    /// Pictures and their splits.
+    pub fn apart(samples: Vec<Self>) -> (Inputs, Vec<Option<Split>>) {
+        let (pictures, splits) = samples.into_iter().map(|sample| (sample.picture, sample.split)).unzip();
+        (Inputs::Pictures(pictures), splits)
+    }
+}
+
 impl Dataset {
     /// How the samples spread over the splits, as a sentence; `None` where the data set has no splits.
-    pub(super) fn splits_in_words(samples: &[Sample]) -> Option<String> {
+    pub(super) fn splits_in_words(splits: &[Option<Split>]) -> Option<String> {
         let counts = [Split::Train, Split::Validation, Split::Test].map(|split| {
-            let count = samples.iter().filter(|sample| sample.split == Some(split)).count();
+            let count = splits.iter().filter(|found| **found == Some(split)).count();
             (split, count)
         });
         let parts: Vec<String> = counts

@@ -22,11 +22,13 @@ mod picture;
 pub mod results;
 pub mod rows;
 mod strata;
+mod table;
 mod text_lines;
 mod walk;
 
-pub use dataset::{Dataset, PictureSource, Sample, Split};
+pub use dataset::{Dataset, Inputs, PictureSource, Split};
 pub use error::Error;
 pub use formats::{open, open_unlabelled};
 pub use partition::{Partition, shard_count};
 pub use picture::{PictureReader, RawPicture, content_digests};
+pub use table::TextRows;

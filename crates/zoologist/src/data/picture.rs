@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::files::{beneath, open_regular};
 use super::idx_file::{self, Pictures};
-use super::{Dataset, Error, PictureSource};
+use super::{Error, PictureSource};
 
 /// No encoded picture is this large; what is, is a trap.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -82,15 +82,15 @@ impl RawPicture {
     }
 }
 
-/// The BLAKE3 digest of each sample's bytes, in the order of the samples. A picture that can't be read gets the
+/// The BLAKE3 digest of each picture's bytes, in their order. A picture that can't be read gets the
 /// digest of a fixed text: that it is missing is part of what the data set is.
-pub fn content_digests(dataset: &Dataset) -> Vec<[u8; 32]> {
-    let reader = PictureReader::new(&dataset.root);
+pub fn content_digests(root: &Path, pictures: &[PictureSource]) -> Vec<[u8; 32]> {
+    let reader = PictureReader::new(root);
     let digest = |source| match reader.read(source) {
         Ok(picture) => *blake3::hash(picture.bytes()).as_bytes(),
         Err(_) => *blake3::hash(UNREADABLE).as_bytes(),
     };
-    dataset.samples.par_iter().map(|sample| digest(&sample.picture)).collect()
+    pictures.par_iter().map(digest).collect()
 }
 
 fn read_whole(path: &Path) -> Result<Vec<u8>, Error> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::order::{Description, Extractor, Order, RuntimeChoice};
+use super::order::{Description, Extractor, Order, RuntimeChoice, SampleFiles};
 use super::worker::Message;
 use crate::base::path_text::escape;
 use crate::base::{Fail, Fault};
@@ -128,8 +128,7 @@ pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Descript
     }
     let key = Key::of(&[("what", "description"), ("extractor", &extractor.identity())]);
     let order = Order {
-        data_root: PathBuf::new(),
-        samples: vec![],
+        samples: SampleFiles::Pictures { root: PathBuf::new(), pictures: vec![] },
         blocks: vec![],
         extractor: extractor.clone(),
         runtime: machinery.runtime.clone(),

@@ -18,4 +18,4 @@ pub mod preprocess;
 pub mod runtime;
 pub mod worker;
 
-pub use order::{Description, Extractor, NetworkPlan, Order, RuntimeChoice};
+pub use order::{Description, Extractor, NetworkPlan, Order, RuntimeChoice, SampleFiles};

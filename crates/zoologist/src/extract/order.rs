@@ -14,11 +14,8 @@ use crate::zoo::preprocessing::Preprocessing;
 /// One worker's task: some rows of one extractor's features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    /// The folder that sample paths are relative to.
-    #[serde(with = "path_text")]
-    pub data_root: PathBuf,
-    /// All samples of the job; the place in this list is the row.
-    pub samples: Vec<PictureSource>,
+    /// All samples of the job.
+    pub samples: SampleFiles,
     /// The rows to compute, one range per block.
     pub blocks: Vec<Range<usize>>,
     /// What turns a picture into features.
@@ -32,6 +29,29 @@ pub struct Order {
     pub store_root: PathBuf,
     /// The job in the store.
     pub key: Key,
+}
+
+/// Where a worker finds the samples of its job. A sample's place is its row of the features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SampleFiles {
+    /// Pictures.
+    Pictures {
+        /// The folder that their paths are relative to.
+        #[serde(with = "path_text")]
+        root: PathBuf,
+        /// The pictures, in the order of the rows.
+        pictures: Vec<PictureSource>,
+    },
+    /// Texts.
+    Texts {
+        /// A file of texts in the store.
+        #[serde(with = "path_text")]
+        file: PathBuf,
+        /// What it holds, as digest.
+        digest: String,
+        /// The table that they were read from, for messages.
+        origin: String,
+    },
 }
 
 /// Something that turns a picture into a feature vector.

@@ -219,11 +219,11 @@ fn models(path: &Path) -> Result<Found, Error> {
 
 fn dataset(path: &Path) -> Result<Found, Error> {
     let dataset = data::open(path)?;
-    let count = |split| dataset.samples.iter().filter(|sample| sample.split == Some(split)).count();
+    let count = |split| dataset.splits.iter().filter(|found| **found == Some(split)).count();
     let splits = [Split::Train, Split::Validation, Split::Test].map(|split| (split, count(split)));
     Ok(Found::Dataset {
         format: dataset.format.to_owned(),
-        n: dataset.samples.len(),
+        n: dataset.inputs.len(),
         task: dataset.targets.as_ref().map(Targets::task),
         classes: dataset.targets.as_ref().map(classes).unwrap_or_default(),
         splits: splits.into_iter().filter(|(_, count)| *count > 0).collect(),

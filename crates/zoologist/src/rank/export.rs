@@ -40,18 +40,18 @@ pub fn features(
     progress: &dyn Progress,
 ) -> Result<Exported, Error> {
     let model = zoo::model(model)?;
-    let pictures = samples::as_they_stand(data)?;
+    let job = samples::as_they_stand(data, &machinery.store)?;
     let extractor = Extractor::Network(NetworkPlan::from(&model));
     let found =
-        features::extract(&model.name, &extractor, &pictures, machinery, progress).map_err(
+        features::extract(&model.name, &extractor, &job, machinery, progress).map_err(
             |failure| match failure {
                 Failure::Run(error) => error,
                 Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
             },
         )?;
-    let name = |row: usize| pictures.dataset.samples[row].picture.to_string();
+    let name = |row: usize| job.dataset.inputs.describe(row);
     let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);
-    let rows: Vec<usize> = (0..pictures.dataset.samples.len()).filter(|row| !failed(row)).collect();
+    let rows: Vec<usize> = (0..job.len()).filter(|row| !failed(row)).collect();
     let kept = found.features.select(&rows);
     let Values::F32(values) = kept.values() else { return Err(Error::NoLabels(model.name)) };
     write(output, kept.dim(), values)?;

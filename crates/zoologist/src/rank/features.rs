@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::plan::Progress;
-use super::samples::Pictures;
+use super::samples::Job;
 use crate::base::{Features, Values};
 use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
@@ -53,15 +53,15 @@ pub enum Failure {
 /// Key of the entry of the sealed file that describes the extractor.
 const DESCRIPTION: &str = "description";
 
-/// Gets the features of a candidate for these pictures.
+/// Gets the features of a candidate for these samples.
 pub fn extract(
     name: &str,
     extractor: &Extractor,
-    pictures: &Pictures,
+    job: &Job,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Extracted, Failure> {
-    let key = key(extractor, pictures, &machinery.runtime);
+    let key = key(extractor, job, &machinery.runtime);
     let folder = machinery.store.job(&key).map_err(stop)?;
     let timing_key = Key::of(&[("what", "timing")]);
     let waiting = || progress.say(&format!("{name}: another process is at it; waiting for its result"));
@@ -71,11 +71,11 @@ pub fn extract(
         return finished(found, folder.clone(), key, timing, true);
     }
     let missing: Vec<Range<usize>> =
-        pictures.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+        job.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
     let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
-    progress.begin(name, pictures.dataset.samples.len() - rows, pictures.dataset.samples.len());
+    progress.begin(name, job.len() - rows, job.len());
     let begun = Instant::now();
-    let outcome = work(extractor, pictures, &missing, machinery, &folder, &key, progress);
+    let outcome = work(extractor, job, &missing, machinery, &folder, &key, progress);
     progress.end();
     let description = outcome?;
     let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
@@ -83,12 +83,12 @@ pub fn extract(
     folder.write_result(&timing_key, &timing).map_err(stop)?;
     let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
     let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
-    let sealed = folder.seal(&pictures.blocks, metadata).map_err(stop)?;
+    let sealed = folder.seal(&job.blocks, metadata).map_err(stop)?;
     finished(sealed, folder.clone(), key, timing, false)
 }
 
 /// What the features depend on.
-fn key(extractor: &Extractor, pictures: &Pictures, runtime: &RuntimeChoice) -> Key {
+fn key(extractor: &Extractor, job: &Job, runtime: &RuntimeChoice) -> Key {
     let runtime = match (extractor, runtime) {
         (Extractor::Pixels | Extractor::ColourHistogram, _) => "none".to_owned(),
         (_, RuntimeChoice::Rten) => "rten".to_owned(),
@@ -99,7 +99,7 @@ fn key(extractor: &Extractor, pictures: &Pictures, runtime: &RuntimeChoice) -> K
     let identity = extractor.identity();
     let parts = [
         ("extractor", identity.as_str()),
-        ("data", &pictures.digest),
+        ("data", &job.digest),
         ("layers", "last"),
         ("runtime", &runtime),
         ("version", env!("CARGO_PKG_VERSION")),
@@ -133,7 +133,7 @@ fn finished(
 /// Lets a worker compute some blocks.
 fn work(
     extractor: &Extractor,
-    pictures: &Pictures,
+    job: &Job,
     blocks: &[Range<usize>],
     machinery: &Machinery,
     folder: &JobFolder,
@@ -141,8 +141,7 @@ fn work(
     progress: &dyn Progress,
 ) -> Result<Description, Failure> {
     let order = Order {
-        data_root: pictures.dataset.root.clone(),
-        samples: pictures.dataset.samples.iter().map(|sample| sample.picture.clone()).collect(),
+        samples: job.files.clone(),
         blocks: blocks.to_vec(),
         extractor: extractor.clone(),
         runtime: machinery.runtime.clone(),

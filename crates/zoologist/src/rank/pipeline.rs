@@ -35,13 +35,13 @@ pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Resul
     let begun = Instant::now();
     let metrics = metrics(&plan.metric)?;
     let zoo = zoo::open(&plan.zoo)?;
-    let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed)?;
+    let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
     let outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;
     require_a_model(&outcomes, &zoo)?;
     let failed = failed_rows(&outcomes);
     require_a_picture(&samples, &outcomes, &failed)?;
-    let judges = judges(plan, &samples)?;
+    let judges = judges(plan, &samples, machinery)?;
     let scored = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
     progress.phase("scoring");
     let mut entries = entries(&outcomes, &metrics, &scored, plan, machinery)?;
@@ -81,9 +81,9 @@ fn announce(samples: &Samples, zoo: &zoo::Zoo, progress: &dyn Progress) {
     let (count, available) = (samples.targets.len(), samples.available);
     let share = if count < available { format!(" of {available}") } else { String::new() };
     let classes = samples.targets.names().len();
-    let format = samples.pictures.dataset.format;
+    let format = samples.job.dataset.format;
     progress.say(&format!("data: {format}, {count}{share} samples ({}), {classes} classes or targets", samples.split));
-    samples.pictures.dataset.notes.iter().for_each(|note| progress.say(note));
+    samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
     progress.say(&format!("zoo: {} models, {} refused", zoo.models.len(), zoo.refused.len()));
     let noted =
         zoo.models.iter().flat_map(|model| model.notes.iter().map(move |note| format!("{}: {note}", model.name)));
@@ -114,7 +114,7 @@ fn outcome(
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Outcome, Error> {
-    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.pictures, machinery, progress)
+    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress)
     {
         Ok(found) => Ok(found),
         Err(Failure::Run(error)) => return Err(error),
@@ -169,20 +169,20 @@ fn reason_of(row: usize, outcomes: &[Outcome]) -> String {
 }
 
 fn require_a_picture(samples: &Samples, outcomes: &[Outcome], failed: &[usize]) -> Result<(), Error> {
-    let count = samples.pictures.dataset.samples.len();
+    let count = samples.job.len();
     if failed.len() < count {
         return Ok(());
     }
-    let first = samples.pictures.dataset.samples.first().map_or(String::new(), |sample| sample.picture.to_string());
+    let first = if count == 0 { String::new() } else { samples.job.dataset.inputs.describe(0) };
     let first = format!("{first}: {}", reason_of(0, outcomes));
-    Err(Error::NothingReadable { path: show(&samples.pictures.dataset.path), count, first })
+    Err(Error::NothingReadable { path: show(&samples.job.dataset.path), count, first })
 }
 
-fn judges(plan: &Plan, samples: &Samples) -> Result<Option<Judges>, Error> {
+fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Option<Judges>, Error> {
     if !plan.truth || samples.targets.task() != Task::Classification {
         return Ok(None);
     }
-    Ok(Some(match samples::for_judging(&plan.data, plan.seed)? {
+    Ok(Some(match samples::for_judging(&plan.data, plan.seed, &machinery.store)? {
         Some(split) => Judges::Split(Box::new(split)),
         None => Judges::Rest(samples.targets.len() * 4 / 5),
     }))
@@ -293,27 +293,27 @@ fn judged(
 fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {
     DataSummary {
         path: plan.data.clone(),
-        format: samples.pictures.dataset.format.to_owned(),
+        format: samples.job.dataset.format.to_owned(),
         n: scored.rows.len(),
         available: samples.available,
         classes: scored.targets.names().len(),
         class_names: scored.targets.names().to_vec(),
         class_counts: if let Targets::Classes(classes) = &scored.targets { classes.counts() } else { vec![] },
         split: samples.split.clone(),
-        digest: samples.pictures.digest.clone(),
+        digest: samples.job.digest.clone(),
     }
 }
 
 /// What could not be used: files of the data set, pictures that can't be read, entries of the zoo.
 fn skipped(samples: &Samples, zoo: &zoo::Zoo, outcomes: &[Outcome], failed: &[usize]) -> Vec<Skipped> {
     let files = samples
-        .pictures
+        .job
         .dataset
         .skipped
         .iter()
         .map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
     let picture = |row: &usize| Skipped {
-        path: samples.pictures.dataset.samples[*row].picture.to_string(),
+        path: samples.job.dataset.inputs.describe(*row),
         reason: reason_of(*row, outcomes),
     };
     let models =

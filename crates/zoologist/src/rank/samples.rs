@@ -6,17 +6,21 @@ use std::path::Path;
 use super::Error;
 use crate::base::path_text::show;
 use crate::base::{Seed, Targets};
-use crate::data::{self, Dataset, Partition, Split};
+use crate::data::{self, Dataset, Inputs, Partition, PictureSource, Split, TextRows};
+use crate::extract::SampleFiles;
+use crate::store::Store;
 
 /// Largest number of rows in a block of the store.
 const BLOCK_ROWS: usize = 128;
 /// Shards that blocks never cross; every coarser cut falls on their bounds.
 const FINE_SHARDS: usize = 20;
 
-/// Pictures in the order in which features are computed.
-pub struct Pictures {
+/// Samples in the order in which features are computed.
+pub struct Job {
     /// The data set, reduced to these samples and in their order.
     pub dataset: Dataset,
+    /// Where a worker finds them.
+    pub files: SampleFiles,
     /// BLAKE3 of the contents in order.
     pub digest: String,
     /// The rows of each block of the store.
@@ -25,11 +29,11 @@ pub struct Pictures {
 
 /// Labelled samples in their one order.
 pub struct Samples {
-    /// The pictures.
-    pub pictures: Pictures,
+    /// What models see.
+    pub job: Job,
     /// What is to be predicted, in that order.
     pub targets: Targets,
-    /// The one order, cut to the sample; its places are the rows of `pictures`.
+    /// The one order, cut to the sample; its places are the rows of `job`.
     pub partition: Partition,
     /// How many samples could have been used.
     pub available: usize,
@@ -38,29 +42,37 @@ pub struct Samples {
 }
 
 /// Reads a data set and puts it into order: train and validation samples for scoring.
-pub fn for_scoring(path: &Path, limit: Option<usize>, seed: Seed) -> Result<Samples, Error> {
+pub fn for_scoring(path: &Path, limit: Option<usize>, seed: Seed, store: &Store) -> Result<Samples, Error> {
     let dataset = data::open(path)?;
-    let chosen: Vec<usize> =
-        (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split != Some(Split::Test)).collect();
-    in_order(&dataset, &chosen, limit, seed)
+    let chosen = places(&dataset, |split| split != Some(Split::Test));
+    in_order(&dataset, &chosen, limit, seed, store)
 }
 
 /// The test samples of a data set in order; `None` where it has no such split.
-pub fn for_judging(path: &Path, seed: Seed) -> Result<Option<Samples>, Error> {
+pub fn for_judging(path: &Path, seed: Seed, store: &Store) -> Result<Option<Samples>, Error> {
     let dataset = data::open(path)?;
-    let chosen: Vec<usize> =
-        (0..dataset.samples.len()).filter(|&place| dataset.samples[place].split == Some(Split::Test)).collect();
-    if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed).map(Some) }
+    let chosen = places(&dataset, |split| split == Some(Split::Test));
+    if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed, store).map(Some) }
 }
 
-/// All pictures of a data set as they stand, labelled or not.
-pub fn as_they_stand(path: &Path) -> Result<Pictures, Error> {
+/// All samples of a data set as they stand, labelled or not.
+pub fn as_they_stand(path: &Path, store: &Store) -> Result<Job, Error> {
     let dataset = data::open_unlabelled(path)?;
-    let count = dataset.samples.len();
-    Ok(Pictures { digest: digest(&dataset), blocks: cut(0..count).collect(), dataset })
+    let blocks = cut(0..dataset.inputs.len()).collect();
+    Job::new(dataset, blocks, store)
 }
 
-fn in_order(dataset: &Dataset, chosen: &[usize], limit: Option<usize>, seed: Seed) -> Result<Samples, Error> {
+fn places(dataset: &Dataset, wanted: impl Fn(Option<Split>) -> bool) -> Vec<usize> {
+    (0..dataset.inputs.len()).filter(|&place| wanted(dataset.splits[place])).collect()
+}
+
+fn in_order(
+    dataset: &Dataset,
+    chosen: &[usize],
+    limit: Option<usize>,
+    seed: Seed,
+    store: &Store,
+) -> Result<Samples, Error> {
     let path = show(&dataset.path);
     let targets = dataset.targets.as_ref().ok_or_else(|| Error::NoLabels(path.clone()))?;
     let refuse = |source| Error::Targets { path: path.clone(), source };
@@ -68,30 +80,61 @@ fn in_order(dataset: &Dataset, chosen: &[usize], limit: Option<usize>, seed: See
     let partition = limit.map_or_else(|| whole.clone(), |limit| whole.sample(limit));
     let rows: Vec<usize> = partition.order().iter().map(|&place| chosen[place]).collect();
     let dataset = Dataset {
-        samples: rows.iter().map(|&row| dataset.samples[row].clone()).collect(),
+        inputs: dataset.inputs.select(&rows),
+        splits: rows.iter().map(|&row| dataset.splits[row]).collect(),
         targets: None,
-        ..dataset.clone()
+        path: dataset.path.clone(),
+        root: dataset.root.clone(),
+        notes: dataset.notes.clone(),
+        skipped: dataset.skipped.clone(),
+        format: dataset.format,
     };
     let blocks = partition.shards(FINE_SHARDS).into_iter().flat_map(cut).collect();
     Ok(Samples {
         targets: targets.select(&rows).map_err(refuse)?,
         available: chosen.len(),
         split: split_in_words(&dataset),
-        pictures: Pictures { digest: digest(&dataset), blocks, dataset },
+        job: Job::new(dataset, blocks, store)?,
         partition,
     })
 }
 
+impl Job {
+    fn new(dataset: Dataset, blocks: Vec<Range<usize>>, store: &Store) -> Result<Self, Error> {
+        let (files, digest) = match &dataset.inputs {
+            Inputs::Pictures(pictures) => {
+                let files = SampleFiles::Pictures { root: dataset.root.clone(), pictures: pictures.clone() };
+                (files, digest(&dataset.root, pictures))
+            }
+            Inputs::Texts(texts) => write_texts(&dataset, texts, store)?,
+        };
+        Ok(Self { dataset, files, digest, blocks })
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.dataset.inputs.len()
+    }
+}
+
+/// Puts the texts into one file of the store, from which a worker reads any of them by its place.
+fn write_texts(dataset: &Dataset, texts: &TextRows, store: &Store) -> Result<(SampleFiles, String), Error> {
+    let mut writer = store.write_texts(dataset.inputs.len())?;
+    texts.each(&mut |place, first, second| Ok::<(), Error>(writer.put(place, first, second)?))?;
+    let (file, digest) = writer.finish()?;
+    Ok((SampleFiles::Texts { file, digest: digest.clone(), origin: show(&dataset.path) }, digest))
+}
+
 fn split_in_words(dataset: &Dataset) -> String {
-    let used = |split| dataset.samples.iter().any(|sample| sample.split == Some(split));
+    let used = |split| dataset.splits.contains(&Some(split));
     let names = [(Split::Train, "train"), (Split::Validation, "val"), (Split::Test, "test")];
     let names: Vec<&str> = names.into_iter().filter(|&(split, _)| used(split)).map(|(_, name)| name).collect();
     if names.is_empty() { "all".to_owned() } else { names.join("+") }
 }
 
-fn digest(dataset: &Dataset) -> String {
+fn digest(root: &Path, pictures: &[PictureSource]) -> String {
     let mut hasher = blake3::Hasher::new();
-    data::content_digests(dataset).iter().for_each(|digest| {
+    data::content_digests(root, pictures).iter().for_each(|digest| {
         hasher.update(digest);
     });
     hasher.finalize().to_hex().to_string()

@@ -62,7 +62,7 @@ fn held_out(
 ) -> Result<Option<HeldOut>, Error> {
     match judges {
         Judges::Rest(first) => Ok(Some(readable(samples, extracted, *first))),
-        Judges::Split(split) => match features::extract(name, extractor, &split.pictures, machinery, progress) {
+        Judges::Split(split) => match features::extract(name, extractor, &split.job, machinery, progress) {
             Ok(found) => Ok(Some(readable(split, &found, 0))),
             Err(Failure::Candidate(_)) => Ok(None),
             Err(Failure::Run(error)) => Err(error),

@@ -9,6 +9,7 @@
 //!                               blocks/000000000000.blk       header, failures, float32 rows
 //!                               features.safetensors          sealed: all rows, with what made them
 //!                               results/<key>.json          scores and timings
+//! $ZOOLOGIST_CACHE/v1/texts/<digest>                          the texts of a job, by number
 //! ```
 
 mod atomic;
@@ -16,6 +17,7 @@ mod block;
 mod job;
 mod sealed;
 pub mod statistics;
+mod texts;
 
 pub use atomic::write as write_whole;
 
@@ -24,6 +26,7 @@ use std::path::{Path, PathBuf};
 pub use block::{Block, RowFailure};
 pub use job::{JobFolder, JobLock};
 pub use sealed::Sealed;
+pub use texts::{Text, Texts, TextsWriter};
 
 use crate::base::path_text::show;
 use crate::base::{Fail, Fault};

@@ -13,7 +13,8 @@ use crate::base::{Classes, Targets, path_text};
 use crate::data::files::counted;
 use crate::data::labels::detect;
 use crate::data::walk::{Children, Walk, children, walk};
-use crate::data::{Dataset, Error, PictureSource, Sample, Split};
+use crate::data::dataset::Sample;
+use crate::data::{Dataset, Error, PictureSource, Split};
 
 pub(super) const FORMAT: Format = Format { recognises, open };
 
@@ -143,16 +144,17 @@ fn dataset(path: &Path, classes: Vec<ClassFolder>, more_notes: Vec<String>) -> R
     let labels: Vec<&str> = rows.iter().map(|(_, _, name)| name.as_str()).collect();
     let targets = Targets::Classes(Classes::from_names(&labels).map_err(Error::targets(path))?);
     let sample = |(file, split, _)| Sample { picture: PictureSource::File(file), split };
-    let samples: Vec<Sample> = rows.into_iter().map(sample).collect();
+    let (inputs, splits) = Sample::apart(rows.into_iter().map(sample).collect());
     let mut notes =
-        vec![format!("Folder per class: {}, {}.", counted(samples.len(), "picture"), detect::in_words(&targets))];
-    notes.extend(Dataset::splits_in_words(&samples));
+        vec![format!("Folder per class: {}, {}.", counted(inputs.len(), "picture"), detect::in_words(&targets))];
+    notes.extend(Dataset::splits_in_words(&splits));
     notes.extend(more_notes);
     Ok(Dataset {
         path: path.to_path_buf(),
         root: path.to_path_buf(),
         format: "folder per class",
-        samples,
+        inputs,
+        splits,
         targets: Some(targets),
         notes,
         skipped,

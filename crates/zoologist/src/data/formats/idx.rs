@@ -10,7 +10,8 @@ use super::Format;
 use crate::base::{Classes, Targets};
 use crate::data::files::counted;
 use crate::data::labels::detect;
-use crate::data::{Dataset, Error, PictureSource, Sample, Split, idx_file, text_lines};
+use crate::data::dataset::Sample;
+use crate::data::{Dataset, Error, PictureSource, Split, idx_file, text_lines};
 
 pub(super) const FORMAT: Format = Format { recognises: |path| !picture_files(path).is_empty(), open };
 
@@ -44,14 +45,16 @@ fn open(path: &Path) -> Result<Dataset, Error> {
         all.labels.extend(more.labels);
     }
     let targets = Targets::Classes(Classes::from_names(&all.labels).map_err(Error::targets(path))?);
-    let mut notes = vec![format!("IDX: {}, {}.", counted(all.samples.len(), "picture"), detect::in_words(&targets))];
+    let (inputs, splits) = Sample::apart(all.samples);
+    let mut notes = vec![format!("IDX: {}, {}.", counted(inputs.len(), "picture"), detect::in_words(&targets))];
     notes.extend(names.map(|names| format!("{CLASSES} names {}.", counted(names.len(), "label"))));
-    notes.extend(Dataset::splits_in_words(&all.samples));
+    notes.extend(Dataset::splits_in_words(&splits));
     Ok(Dataset {
         path: path.to_path_buf(),
         root,
         format: "IDX",
-        samples: all.samples,
+        inputs,
+        splits,
         targets: Some(targets),
         notes,
         skipped: Vec::new(),

@@ -7,7 +7,8 @@ use crate::base::path_text::escape;
 use crate::data::files::{beneath, counted};
 use crate::data::labels::detect::{self, Raw};
 use crate::data::walk::walk;
-use crate::data::{Dataset, Error, PictureSource, Sample, Split};
+use crate::data::dataset::Sample;
+use crate::data::{Dataset, Error, PictureSource, Split};
 
 /// The names that the column of the pictures' paths may have.
 const FILE: &[&str] = &["file_name", "path", "filename", "file", "image"];
@@ -76,10 +77,12 @@ pub(super) fn dataset(path: &Path, table: &'static str, rows: Vec<Row>) -> Resul
     }
     let targets = Raw::Texts(labels.iter().map(String::as_str).collect()).targets(&table_path, None)?;
     let mut notes = vec![format!("{table}: {}, {}.", counted(samples.len(), "picture"), detect::in_words(&targets))];
-    notes.extend(Dataset::splits_in_words(&samples));
-    notes.extend(repeated_and_unnamed(path, &samples)?);
+    let more_notes = repeated_and_unnamed(path, &samples)?;
+    let (inputs, splits) = Sample::apart(samples);
+    notes.extend(Dataset::splits_in_words(&splits));
+    notes.extend(more_notes);
     let root = path.to_path_buf();
-    Ok(Dataset { path: root.clone(), root, format: table, samples, targets: Some(targets), notes, skipped })
+    Ok(Dataset { path: root.clone(), root, format: table, inputs, splits, targets: Some(targets), notes, skipped })
 }
 
 fn look_up(root: &Path, table: &Path, row: Row) -> Result<Listed, Error> {

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::data::files::{counted, open_regular};
 use crate::data::walk::walk;
-use crate::data::{Dataset, Error, PictureSource, Sample};
+use crate::data::dataset::Sample;
+use crate::data::{Dataset, Error, PictureSource};
 
 const NAME: &str = "pictures without labels";
 
@@ -46,5 +47,6 @@ fn dataset(
     notes: Vec<String>,
     skipped: Vec<(PathBuf, String)>,
 ) -> Dataset {
-    Dataset { path: path.to_path_buf(), root, format: NAME, samples, targets: None, notes, skipped }
+    let (inputs, splits) = Sample::apart(samples);
+    Dataset { path: path.to_path_buf(), root, format: NAME, inputs, splits, targets: None, notes, skipped }
 }
