@@ -184,14 +184,15 @@ impl Fetch<'_> {
         let (mut body, begun) = (body.into_reader(), Instant::now());
         let (mut received, mut hasher, mut buffer) = (0, Sha256::new(), vec![0; RECEIVED_AT_ONCE]);
         while size.is_none_or(|size| received <= size) {
-            let length = body.read(&mut buffer).map_err(|error| broken(in_plain_words(error)))?;
+            let read = body.read(&mut buffer);
+            if self.access.stop.load(Ordering::Relaxed) {
+                return Err(self.refuse(Trouble::Interrupted));
+            }
+            let length = read.map_err(|error| broken(in_plain_words(error)))?;
             let Some(part) = buffer.get(..length).filter(|part| !part.is_empty()) else { break };
             hasher.update(part);
             into.write_all(part).map_err(Error::writing(&self.repository.files_of(self.commit)))?;
             received += length as u64;
-            if self.access.stop.load(Ordering::Relaxed) {
-                return Err(self.refuse(Trouble::Interrupted));
-            }
             if begun.elapsed() > GRACE + Duration::from_secs(received / SLOWEST) {
                 return Err(broken(format!("less than {} a second come", in_words(SLOWEST))));
             }
