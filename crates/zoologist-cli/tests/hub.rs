@@ -46,6 +46,14 @@ fn command(fixture: &Fixture, hub: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// A hub with `org/tiny` whose answers to some requests are changed.
+fn altered(part: &'static str, change: impl Fn(Reply) -> Reply + Send + Sync + 'static) -> Hub {
+    Hub::serve(move |request| {
+        let reply = tiny().answer(request);
+        if request.path.contains(part) { change(reply) } else { reply }
+    })
+}
+
 fn run(fixture: &Fixture, hub: &Hub, arguments: &[&str]) -> Run {
     Run::of(command(fixture, &hub.address, arguments).output().unwrap())
 }
@@ -176,10 +184,7 @@ fn what_the_hub_refuses_is_told_apart_from_trouble_with_the_network() {
         let message = inspect(&fixture, &hub).message(code);
         assert!(message.contains(expected) && message.lines().count() == 1, "{message}");
         assert!(!fixture.path("hub").exists(), "nothing is written");
-        let gated = Hub::serve(move |request| match request.path.starts_with("/api/") {
-            true => tiny().answer(request),
-            false => Reply::of(status, b"no"),
-        });
+        let gated = altered("/resolve/", move |_| Reply::of(status, b"no"));
         let message = inspect(&fixture, &gated).message(code);
         assert!(message.contains(expected), "{message}");
     }
@@ -222,13 +227,11 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
 
 #[test]
 fn a_silent_hub_is_not_waited_for() {
-    let before_headers = |_: &Request| Reply { silence: (60, 0), ..Reply::of(200, b"") };
-    let in_listing = |request: &Request| Reply { cut: 1, silence: (0, 60), ..tiny().answer(request) };
-    let in_weights = |request: &Request| match request.path.starts_with("/kept/") {
-        true => Reply { cut: 1000, silence: (0, 60), ..tiny().answer(request) },
-        false => tiny().answer(request),
-    };
-    let hubs = [Hub::serve(before_headers), Hub::serve(in_listing), Hub::serve(in_weights)];
+    let hubs = [
+        altered("/api/", |reply| Reply { silence: (60, 0), ..reply }),
+        altered("/api/", |reply| Reply { cut: 1, silence: (0, 60), ..reply }),
+        altered("/kept/", |reply| Reply { cut: 1000, silence: (0, 60), ..reply }),
+    ];
     for (hub, expected) in hubs.iter().zip([
         "the hub can't be reached: it does not answer in time",
         "the hub can't be reached: it does not answer in time",
@@ -243,14 +246,10 @@ fn a_silent_hub_is_not_waited_for() {
 
 #[test]
 fn what_arrives_damaged_is_not_kept_and_is_fetched_anew() {
-    let kept = |request: &Request, change: &dyn Fn(Reply) -> Reply| {
-        let reply = tiny().answer(request);
-        if request.path.starts_with("/kept/") { change(reply) } else { reply }
-    };
-    let cut = Hub::serve(move |request| kept(request, &|reply| Reply { cut: 1000, ..reply }));
-    let longer = Hub::serve(move |request| kept(request, &|reply| Reply::of(200, &[reply.body, vec![0]].concat())));
-    let shorter = Hub::serve(move |request| kept(request, &|reply| Reply::of(200, &reply.body[1..])));
-    let changed = Hub::serve(move |request| kept(request, &|reply| Reply::of(200, &[&reply.body[1..], b"x"].concat())));
+    let cut = altered("/kept/", |reply| Reply { cut: 1000, ..reply });
+    let longer = altered("/kept/", |reply| Reply::of(200, &[reply.body, vec![0]].concat()));
+    let shorter = altered("/kept/", |reply| Reply::of(200, &reply.body[1..]));
+    let changed = altered("/kept/", |reply| Reply::of(200, &[&reply.body[1..], b"x"].concat()));
     let fixture = Fixture::empty();
     for (hub, expected) in [
         (&cut, "onnx/model.onnx did not arrive whole: "),
@@ -356,10 +355,7 @@ fn nothing_is_written_outside_the_cache_whatever_the_hub_says() {
     for tag in ["../../../../evil", absolute, "..", ".hidden", "", "a/b", "a\\b"] {
         let tag = format!("\"{tag}\"");
         let fixture = Fixture::empty();
-        let hub = Hub::serve(move |request| match request.path.contains("/resolve/") {
-            true => tiny().answer(request).with("x-linked-etag", &tag).with("etag", &tag),
-            false => tiny().answer(request),
-        });
+        let hub = altered("/resolve/", move |reply| reply.with("x-linked-etag", &tag).with("etag", &tag));
         let message = inspect(&fixture, &hub).message(3);
         assert!(message.contains("the hub's answer can't be used: config.json has the tag "), "{message}");
         assert!(!fixture.path("hub").exists());
@@ -380,6 +376,10 @@ fn an_answer_that_no_hub_gives_is_an_error() {
     let cases = [
         (Hub::serve(|_| Reply::of(200, b"<html>")), "its listing: expected value at line 1 column 1"),
         (Hub::serve(|_| Reply::of(200, b"{}")), "its listing: missing field `sha`"),
+        (
+            Hub::of(&(0..1001).fold(tiny(), |files, n| files.add(&format!("{n}_Pooling/config.json"), ""))),
+            "1004 files to fetch",
+        ),
         (redirecting("/again"), "it redirects without end"),
         (redirecting("//elsewhere/x"), "it redirects to //elsewhere/x"),
         (redirecting("file:///etc/passwd"), "it redirects to file:///etc/passwd"),
@@ -404,10 +404,7 @@ fn a_model_that_was_renamed_is_found_under_its_new_name() {
 
 #[test]
 fn an_interruption_ends_the_run_and_leaves_nothing_under_a_final_name() {
-    let hub = Hub::serve(|request| match request.path.starts_with("/kept/") {
-        true => Reply { cut: 1000, silence: (0, 1), ..tiny().answer(request) },
-        false => tiny().answer(request),
-    });
+    let hub = altered("/kept/", |reply| Reply { cut: 1000, silence: (0, 1), ..reply });
     let fixture = Fixture::new();
     let arguments = ["rank", "data", "--zoo", "org/tiny", "--runtime", "rten"];
     let mut child = command(&fixture, &hub.address, &arguments);

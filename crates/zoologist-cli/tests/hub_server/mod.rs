@@ -44,12 +44,12 @@ impl Reply {
 
     fn send(&self, to: &mut TcpStream) -> std::io::Result<()> {
         thread::sleep(Duration::from_secs(self.silence.0));
-        let mut head = format!("HTTP/1.1 {} Status\r\nconnection: close\r\n", self.status);
-        if !self.headers.iter().any(|(name, _)| name == "content-length") {
-            head += &format!("content-length: {}\r\n", self.body.len());
+        let (status, length) = (self.status, self.body.len());
+        write!(to, "HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {length}\r\n")?;
+        for (name, value) in &self.headers {
+            write!(to, "{name}: {value}\r\n")?;
         }
-        self.headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-        to.write_all(format!("{head}\r\n").as_bytes())?;
+        to.write_all(b"\r\n")?;
         to.write_all(&self.body[..self.cut])?;
         to.flush()?;
         thread::sleep(Duration::from_secs(self.silence.1));
@@ -116,7 +116,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
 /// The files of a model.
 #[derive(Clone, Default)]
 pub struct Files {
-    pub files: BTreeMap<String, Vec<u8>>,
+    pub contents: BTreeMap<String, Vec<u8>>,
     /// Tags of the large ones, which another machine sends: their SHA-256.
     pub large: BTreeMap<String, String>,
     /// Where that machine is, if not here.
@@ -125,7 +125,7 @@ pub struct Files {
 
 impl Files {
     pub fn add(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
-        self.files.insert(name.to_owned(), content.as_ref().to_vec());
+        self.contents.insert(name.to_owned(), content.as_ref().to_vec());
         self
     }
 
@@ -141,14 +141,19 @@ impl Files {
             return if ["main", "v1%2Fa", COMMIT].contains(&revision) { self.listing() } else { Reply::of(404, b"") };
         }
         if let Some(file) = path.strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/")) {
-            return self.files.get(file).map_or(Reply::of(404, b"Entry not found"), |content| self.file(file, content));
+            return self
+                .contents
+                .get(file)
+                .map_or(Reply::of(404, b"Entry not found"), |content| self.file(file, content));
         }
         let kept = path.strip_prefix("/kept/").and_then(|tag| self.large.iter().find(|(_, known)| *known == tag));
-        kept.map_or(Reply::of(404, b""), |(name, _)| Reply::of(200, &self.files[name]).with("etag", "\"of the store\""))
+        kept.map_or(Reply::of(404, b""), |(name, _)| {
+            Reply::of(200, &self.contents[name]).with("etag", "\"of the store\"")
+        })
     }
 
     pub fn listing(&self) -> Reply {
-        let siblings: Vec<_> = self.files.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
+        let siblings: Vec<_> = self.contents.keys().map(|name| serde_json::json!({ "rfilename": name })).collect();
         let listing = serde_json::json!({ "id": "org/tiny", "sha": COMMIT, "siblings": siblings, "private": false });
         Reply::of(200, listing.to_string().as_bytes())
     }

@@ -33,10 +33,12 @@ const SETTINGS: [&str; 8] = [
 ];
 /// The forms of weights, the best first. An ONNX file may have its data in further files beside it.
 const WEIGHTS: [&str; 3] = ["onnx/model.onnx", "model.onnx", "model.safetensors"];
+/// No model is run from more files.
+const MOST_FILES: usize = 1000;
 /// A transfer that is slower for longer than [`GRACE`] is given up: bytes per second.
 const SLOWEST: u64 = 8 << 10;
 /// How long any transfer may take.
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 /// How much is received at a time.
 const RECEIVED_AT_ONCE: usize = 1 << 16;
 
@@ -89,7 +91,8 @@ fn chosen<'a>(listing: &'a Listing, name: &Name) -> Result<Vec<&'a str>, Trouble
         return Err(Trouble::NoWeights { library, repository: name.repository.clone(), pickle });
     };
     let belongs = |name: &&str| name == weights || is_data_of(weights, name);
-    Ok(names().filter(|name| is_setting(name)).chain(names().filter(belongs)).collect())
+    let files: Vec<_> = names().filter(|name| is_setting(name)).chain(names().filter(belongs)).collect();
+    if files.len() > MOST_FILES { Err(Trouble::Strange(format!("{} files to fetch", files.len()))) } else { Ok(files) }
 }
 
 /// Whether a file of a model is one of those that it is run from.
@@ -104,8 +107,9 @@ fn is_setting(file: &str) -> bool {
 
 /// Whether a file holds data of an ONNX file: `model.onnx_data`, `model.onnx_data_1`, `model.onnx.data`.
 fn is_data_of(weights: &str, file: &str) -> bool {
+    let kind = |file: &str| Kind::of(Path::new(file));
     let rest = file.strip_prefix(weights).filter(|rest| rest.starts_with(['_', '.']) && is_plain(rest));
-    rest.is_some() && weights.ends_with(".onnx") && Kind::of(Path::new(file)) == Kind::Other
+    rest.is_some() && kind(weights) == Kind::Onnx && kind(file) == Kind::Other
 }
 
 /// What fetching the files of one commit needs.
@@ -126,20 +130,18 @@ impl Fetch<'_> {
         let answer =
             self.client.file(&self.name.repository, self.commit, file).map_err(|trouble| self.refuse(trouble))?;
         let tag = self.tag(file, answer.tag.as_deref())?;
-        let there = self
-            .repository
-            .blob(&tag)
-            .metadata()
-            .is_ok_and(|found| found.is_file() && answer.size == Some(found.len()));
-        if !there {
+        let whole = |found: std::fs::Metadata| found.is_file() && answer.size == Some(found.len());
+        if !self.repository.blob(&tag).metadata().is_ok_and(whole) {
             self.announce(file, answer.size);
             self.content(file, &tag, answer)?;
         }
         self.repository.link(self.commit, file, &tag)
     }
 
+    /// This trouble with the model, unless it is the user who wants no more.
     fn refuse(&self, trouble: Trouble) -> Error {
-        trouble.of(self.name)
+        let stopped = self.access.stop.load(Ordering::Relaxed);
+        if stopped { Trouble::Interrupted } else { trouble }.of(self.name)
     }
 
     /// The tag of a file, which will be the name of its content.

@@ -151,3 +151,38 @@ fn next(address: &str, location: Option<&str>) -> Result<String, Trouble> {
         None => Err(Trouble::Strange("it redirects to nowhere".to_owned())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_for_the_hub_alone() {
+        let remote = Remote { endpoint: "https://hub.co".to_owned(), token: None, patience: CONNECTING };
+        let client = Client::new(&remote);
+        assert!(client.is_hub("https://hub.co/org/name/resolve/main/x?y") && client.is_hub("https://hub.co"));
+        for other in ["http://hub.co/x", "https://hub.co:8443/x", "https://hub.co.evil/x", "https://hub.co@evil/x", ""]
+        {
+            assert!(!client.is_hub(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_redirection_never_leads_from_an_encrypted_address_to_a_plain_one() {
+        let from = "https://hub.co:8443/org/name?x=/y";
+        let moved = |from: &str, to: &str| next(from, Some(to)).ok();
+        assert_eq!(moved(from, "/new/name").as_deref(), Some("https://hub.co:8443/new/name"));
+        assert_eq!(moved(from, "https://store.co/x").as_deref(), Some("https://store.co/x"));
+        assert_eq!(moved("http://hub.lan", "http://store.lan/x").as_deref(), Some("http://store.lan/x"));
+        for wrong in ["http://store.co/x", "ftp://store.co/x", "//store.co/x", "name", ""] {
+            assert_eq!(moved(from, wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_tag_is_read_without_quotes_and_marks() {
+        for written in ["\"12ab\"", "W/\"12ab\"", "12ab"] {
+            assert_eq!(plain(written), "12ab");
+        }
+    }
+}
