@@ -33,7 +33,7 @@ pub struct Global {
     /// Threads to use; the results do not depend on them [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Never use a network
+    /// Never use a network: names in the Hugging Face hub are looked for in its cache only
     #[arg(long, global = true)]
     pub offline: bool,
     /// No progress and no remarks
@@ -77,7 +77,7 @@ pub enum Command {
 pub struct Rank {
     /// Labelled pictures: a folder per class, a folder with labels.csv or metadata.csv, or IDX files
     pub data: PathBuf,
-    /// A folder of models, a zoo.toml, or one model
+    /// A folder of models, a zoo.toml, one model, or a name in the Hugging Face hub
     #[arg(long, value_name = "ZOO")]
     pub zoo: Option<PathBuf>,
     /// The score that orders the models
@@ -259,7 +259,7 @@ pub struct Evaluate {
 /// Options of `extract`.
 #[derive(Args)]
 pub struct Extract {
-    /// A model folder, or an .onnx file with its sidecar
+    /// A model folder, an .onnx file with its sidecar, or a name in the Hugging Face hub, org/name[@revision]
     pub model: PathBuf,
     /// Pictures, labelled or not
     pub data: PathBuf,
@@ -274,7 +274,7 @@ pub struct Extract {
 /// Options of `inspect`.
 #[derive(Args)]
 pub struct Inspect {
-    /// A data set, a model, a zoo, features or labels
+    /// A data set, a model, a zoo, features or labels, or a name in the Hugging Face hub
     pub path: PathBuf,
     /// What runs a model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
@@ -291,7 +291,7 @@ fn presets() -> PossibleValuesParser {
 pub enum Zoo {
     /// The models of a zoo, and what was refused and why
     List {
-        /// A folder of models, a zoo.toml, or one model
+        /// A folder of models, a zoo.toml, one model, or a name in the Hugging Face hub
         zoo: PathBuf,
     },
     /// Make a model usable: write the sidecar of an .onnx file, or pin the weights of a model folder
@@ -313,7 +313,7 @@ pub enum Zoo {
     },
     /// Compare the weights with their pinned digests
     Verify {
-        /// A folder of models, a zoo.toml, or one model
+        /// A folder of models, a zoo.toml, one model, or a name in the Hugging Face hub
         zoo: PathBuf,
     },
 }

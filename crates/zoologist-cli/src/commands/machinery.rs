@@ -7,6 +7,7 @@ use zoologist::extract::RuntimeChoice;
 use zoologist::extract::launch::{Launcher, Machinery};
 use zoologist::extract::runtime::find_library;
 use zoologist::store::Store;
+use zoologist::zoo::Access;
 
 use crate::end::{Failure, Result};
 use crate::options::{Global, RuntimeName};
@@ -24,6 +25,11 @@ pub fn machinery(global: &Global, runtime: RuntimeName, store: Store) -> Result<
         runtime: choose(runtime)?,
         threads: threads(global),
     })
+}
+
+/// How names of the hub are resolved; `say` tells the user what is being fetched.
+pub fn access<'a>(global: &Global, say: &'a (dyn Fn(&str) + Sync)) -> Access<'a> {
+    Access::from_environment(global.offline, say, &STOP)
 }
 
 /// Threads to use: as asked, else `RAYON_NUM_THREADS`, else all cores.

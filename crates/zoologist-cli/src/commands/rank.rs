@@ -1,7 +1,7 @@
 //! `zoologist rank`.
 
 use zoologist::base::Seed;
-use zoologist::rank::{self, ModelStatus, Plan, Ranking};
+use zoologist::rank::{self, ModelStatus, Plan, Progress, Ranking};
 use zoologist::report;
 use zoologist::store::Store;
 
@@ -29,7 +29,8 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
     };
     let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);
-    let ranking = rank::run(&plan, &machinery, &progress)?;
+    let say = |sentence: &str| progress.say(sentence);
+    let ranking = rank::run(&plan, &machinery::access(global, &say), &machinery, &progress)?;
     drop(progress);
     if let Some(path) = &options.report {
         let page = report::html::ranking(&ranking).map_err(Failure::internal)?;

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use zoologist::base::path_text::show;
+use zoologist::rank::Progress;
 use zoologist::report;
 use zoologist::zoo::{self, Addition, Preset, Verdict};
 
-use super::outcome;
+use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
 use crate::options::{Global, Zoo};
+use crate::progress::Bars;
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Zoo) -> Result<Outcome> {
@@ -35,13 +37,17 @@ pub fn run(global: &Global, options: &Zoo) -> Result<Outcome> {
 }
 
 fn list(global: &Global, path: &Path) -> Result<Outcome> {
-    let zoo = zoo::open(path)?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let zoo = zoo::open(path, &machinery::access(global, &say))?;
     print(&if global.json { report::json::to_string(&report::zoo::listed(&zoo)) } else { report::zoo::list(&zoo) })?;
     Ok(outcome(global, !zoo.refused.is_empty()))
 }
 
 fn verify(global: &Global, path: &Path) -> Result<Outcome> {
-    let found = zoo::verify(path)?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let found = zoo::verify(path, &machinery::access(global, &say))?;
     print(&if global.json {
         report::json::to_string(&report::zoo::verified(&found))
     } else {

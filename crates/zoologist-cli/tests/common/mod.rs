@@ -89,6 +89,8 @@ impl Fixture {
         command.current_dir(self.folder.path()).args(arguments);
         command
             .env("ZOOLOGIST_CACHE", self.path("cache"))
+            .env("HF_HUB_CACHE", self.path("hub"))
+            .env("HF_HUB_OFFLINE", "1")
             .env_remove("ZOOLOGIST_ONNXRUNTIME")
             .env_remove("ORT_DYLIB_PATH");
         command

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::order::{Description, Extractor, Order, RuntimeChoice};
+use super::order::{Description, Extractor, Order, RuntimeChoice, SampleFiles};
 use super::picture::{self, Rgb};
 use super::runtime::Runtime;
 use crate::base::{Fail, Fault};
@@ -96,7 +96,10 @@ fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Sa
     let dim = description.dim;
     say(&Message::Ready(description))?;
     let rows: Vec<usize> = order.blocks.iter().flat_map(Clone::clone).collect();
-    let reader = PictureReader::new(&order.data_root);
+    let SampleFiles::Pictures { root, pictures } = &order.samples else {
+        return Err(WorkerError::Order("texts are not read yet".to_owned()));
+    };
+    let reader = PictureReader::new(root);
     let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = mpsc::sync_channel(4 * machines.len());
     std::thread::scope(|scope| {
@@ -105,7 +108,7 @@ fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Sa
             scope.spawn(move || {
                 while !broken.load(Ordering::Relaxed) {
                     let Some(&row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                    let found = machine.features(reader, &order.samples[row]);
+                    let found = machine.features(reader, &pictures[row]);
                     broken.fetch_or(matches!(found, Err(Unusable::Model(_))), Ordering::Relaxed);
                     if sender.send((row, found)).is_err() {
                         return;

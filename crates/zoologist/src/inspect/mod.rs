@@ -9,7 +9,7 @@ use crate::data::{self, Split};
 use crate::extract::launch::{self, LaunchError, Machinery};
 use crate::extract::{Description, Extractor, NetworkPlan};
 use crate::store;
-use crate::zoo::{self, Looks, preprocessing::Preprocessing};
+use crate::zoo::{self, Access, Looks, preprocessing::Preprocessing};
 
 /// Why a path can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -139,8 +139,8 @@ pub enum Found {
     },
 }
 
-/// Finds out what a path is.
-pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> {
+/// Finds out what a path is, or what the model of that name in the hub.
+pub fn inspect(path: &Path, access: &Access, machinery: &Machinery) -> Result<Inspection, Error> {
     if store::statistics::recognise(path) {
         return Ok(Inspection { schema: 1, path: path.to_owned(), found: statistics(path)? });
     }
@@ -148,8 +148,8 @@ pub fn inspect(path: &Path, machinery: &Machinery) -> Result<Inspection, Error> 
         "npy" | "npz" | "safetensors" | "parquet" if path.is_file() => array(path)?,
         "txt" | "csv" if path.is_file() => labels(path)?,
         _ => match zoo::looks(path) {
-            Some(Looks::Model) => model(path, machinery)?,
-            Some(Looks::Zoo) => models(path)?,
+            Some(Looks::Model) => model(path, access, machinery)?,
+            Some(Looks::Zoo) => models(path, access)?,
             None => dataset(path)?,
         },
     };
@@ -195,8 +195,8 @@ fn labels(path: &Path) -> Result<Found, Error> {
     Ok(Found::Labels { n: targets.len(), task: targets.task(), classes: classes(&targets), detected })
 }
 
-fn model(path: &Path, machinery: &Machinery) -> Result<Found, Error> {
-    let model = zoo::model(path)?;
+fn model(path: &Path, access: &Access, machinery: &Machinery) -> Result<Found, Error> {
+    let model = zoo::model(path, access)?;
     let extractor = Extractor::Network(NetworkPlan::from(&model));
     let refuse = |source| Error::Model { path: path_text::show(path), source };
     let description = launch::describe(machinery, &extractor).map_err(refuse)?;
@@ -209,8 +209,8 @@ fn model(path: &Path, machinery: &Machinery) -> Result<Found, Error> {
     })
 }
 
-fn models(path: &Path) -> Result<Found, Error> {
-    let zoo = zoo::open(path)?;
+fn models(path: &Path, access: &Access) -> Result<Found, Error> {
+    let zoo = zoo::open(path, access)?;
     Ok(Found::Zoo {
         models: zoo.models.into_iter().map(|model| model.name).collect(),
         refused: zoo.refused.into_iter().map(|refused| (path_text::show(&refused.path), refused.reason)).collect(),

@@ -10,7 +10,7 @@ use super::{Error, Progress, Skipped, samples};
 use crate::base::{Values, path_text};
 use crate::extract::launch::Machinery;
 use crate::extract::{Description, Extractor, NetworkPlan};
-use crate::zoo;
+use crate::zoo::{self, Access};
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,12 +34,13 @@ pub struct Exported {
 /// Writes one row of features per picture that can be read, in the order of the data set, as a .npy file.
 pub fn features(
     model: &Path,
+    access: &Access,
     data: &Path,
     output: &Path,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Exported, Error> {
-    let model = zoo::model(model)?;
+    let model = zoo::model(model, access)?;
     let job = samples::as_they_stand(data, &machinery.store)?;
     let extractor = Extractor::Network(NetworkPlan::from(&model));
     let found =

@@ -19,7 +19,7 @@ use crate::base::{Targets, Task};
 use crate::extract::RuntimeChoice;
 use crate::extract::launch::Machinery;
 use crate::score::{self, Metric};
-use crate::zoo;
+use crate::zoo::{self, Access};
 
 /// Metrics computed beside the one that orders.
 const BESIDE: [&str; 3] = ["logme", "ridge", "knn"];
@@ -31,10 +31,10 @@ struct Outcome {
 }
 
 /// Makes a ranking.
-pub fn run(plan: &Plan, machinery: &Machinery, progress: &dyn Progress) -> Result<Ranking, Error> {
+pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Ranking, Error> {
     let begun = Instant::now();
     let metrics = metrics(&plan.metric)?;
-    let zoo = zoo::open(&plan.zoo)?;
+    let zoo = zoo::open(&plan.zoo, access)?;
     let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
     let outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::files::Root;
-use super::hub_cache;
+use super::hub::{self, Access};
 use super::pins::{self, Digests, Pin};
 use super::preparation::{Fields, Preparation};
 use super::settings::{Settings, json};
@@ -47,6 +47,13 @@ impl Candidate {
         Self { source: Source::Path(path.to_path_buf()), name: None, sha256: None }
     }
 
+    /// A candidate at a path, or, if nothing is there, of that name in the hub.
+    pub fn named(path: &Path, access: &Access) -> Result<Self, Error> {
+        let Some(name) = hub::named(path) else { return Ok(Self::at(path)) };
+        let snapshot = hub::snapshot(access, &name).map_err(hub::nor_a_path)?;
+        Ok(Self { name: Some(name.text), ..Self::at(&snapshot) })
+    }
+
     /// What stands for it in messages.
     pub fn path(&self) -> &Path {
         match &self.source {
@@ -67,10 +74,10 @@ impl Candidate {
     }
 
     /// Reads the model.
-    pub fn load(&self) -> Result<Model, Error> {
+    pub fn load(&self, access: &Access) -> Result<Model, Error> {
         let path = match &self.source {
             Source::Path(path) => path.clone(),
-            Source::Hub(hub) => hub_cache::snapshot(hub_cache::folder(|name| std::env::var_os(name)).as_deref(), hub)?,
+            Source::Hub(name) => hub::fetched(access, name)?,
         };
         let found = if path.is_dir() { in_folder(&path)? } else { bare(&path)? };
         let external = weights::external(&found.root, &found.weights)?;

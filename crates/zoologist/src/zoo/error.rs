@@ -3,15 +3,19 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::hub::Trouble;
 use super::preset;
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault};
+
+/// What comes before the trouble with a name that could also have been a path.
+const NO_PATH: &str = "there is no such file or folder here, and as a name of the Hugging Face hub: ";
 
 /// Why a zoo, a model or one of its files can't be used: where, and what is wrong there.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}.", show(path))]
 pub struct Error {
-    /// The file or folder; for a hub name that is not in the cache, that name.
+    /// The file or folder; for a hub name that can't be resolved, that name.
     pub path: PathBuf,
     /// What is wrong with it, and what to do.
     pub problem: Problem,
@@ -131,12 +135,14 @@ pub enum Problem {
         /// What pins it anew.
         renew: String,
     },
-    /// A hub name that was never fetched.
-    #[error(
-        "not in the Hugging Face cache: fetch it with `hf download {}` or export it with tools/export.py",
-        escape(_0)
-    )]
-    NotCached(String),
+    /// A name of the hub that can't be resolved.
+    #[error("{}{trouble}", if *nor_a_path { NO_PATH } else { "" })]
+    Hub {
+        /// Whether the name was given where a path may stand too.
+        nor_a_path: bool,
+        /// What is wrong with it.
+        trouble: Trouble,
+    },
     /// Two models of one name.
     #[error("has the same name, {}, as {}. Rename one of them", escape(name), show(first))]
     Doubled {
@@ -193,6 +199,7 @@ impl Fail for Error {
             Problem::Read(source) => Fault::of_reading(source),
             Problem::Write(_) => Fault::Environment,
             Problem::Exists | Problem::SizeOfNone => Fault::Usage,
+            Problem::Hub { trouble, .. } => trouble.fault(),
             _ => Fault::Input,
         }
     }

@@ -1,7 +1,8 @@
 //! Opening the files of a model that is not trusted: regular files only, and only beneath its folder.
 //!
 //! Links are followed first and judged by where they end. A snapshot in the Hugging Face cache is made of links into
-//! the cache's own `blobs` folder beside `snapshots`: those are allowed.
+//! the cache's own `blobs` folder beside `snapshots`: those are allowed. Newer tools keep there links into one store of
+//! the whole cache, which is marked as such: those are allowed too.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,6 +17,8 @@ use super::{Error, Problem};
 const LARGEST_SETTINGS: u64 = 16 << 20;
 /// How much of a file is hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
+/// The file by which `huggingface_hub` knows the store of a cache.
+const MARK_OF_SHARED: &str = ".huggingface-shared-blobs";
 /// How a placeholder of Git LFS begins.
 const PLACEHOLDER: &[u8] = b"version https://git-lfs";
 
@@ -30,8 +33,9 @@ impl Root {
     /// That folder. It may itself be a link: the user chose it.
     pub fn new(folder: &Path) -> Result<Self, Error> {
         let real = fs::canonicalize(folder).map_err(Error::reading(folder))?;
-        let blobs = blobs_beside(&real);
-        Ok(Self { folder: folder.to_path_buf(), allowed: [Some(real), blobs].into_iter().flatten().collect() })
+        let mut allowed = content_of_snapshot(&real);
+        allowed.push(real);
+        Ok(Self { folder: folder.to_path_buf(), allowed })
     }
 
     /// The folder, as it was given.
@@ -76,12 +80,17 @@ impl Root {
     }
 }
 
-/// The `blobs` folder of the cached repository that a folder is a snapshot of, or part of a snapshot.
-fn blobs_beside(real: &Path) -> Option<PathBuf> {
-    let snapshots = real.ancestors().find(|above| above.file_name() == Some(OsStr::new("snapshots")))?;
-    let repository = snapshots.parent()?;
-    let named = repository.file_name()?.to_string_lossy().starts_with("models--");
-    named.then(|| repository.join("blobs"))
+/// Where the content lies of the cached repository that a folder is a snapshot of, or part of a snapshot: its own
+/// `blobs` folder, and the store that all repositories of the cache share, if there is one.
+fn content_of_snapshot(real: &Path) -> Vec<PathBuf> {
+    let snapshots = real.ancestors().find(|above| above.file_name() == Some(OsStr::new("snapshots")));
+    let Some(repository) = snapshots.and_then(Path::parent) else { return Vec::new() };
+    if !repository.file_name().is_some_and(|name| name.to_string_lossy().starts_with("models--")) {
+        return Vec::new();
+    }
+    let shared = repository.with_file_name("blobs");
+    let shared = Some(shared).filter(|store| store.join(MARK_OF_SHARED).is_file());
+    [Some(repository.join("blobs")), shared].into_iter().flatten().collect()
 }
 
 /// The names in a folder, in the order of their bytes, hidden ones left out.
@@ -153,7 +162,8 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<PathBuf, Err
     Ok(path.to_path_buf())
 }
 
-fn hexadecimal(hasher: Sha256) -> String {
+/// A finished SHA-256 in hexadecimal.
+pub(super) fn hexadecimal(hasher: Sha256) -> String {
     format!("{:x}", hasher.finalize())
 }
 

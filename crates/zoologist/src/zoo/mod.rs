@@ -4,12 +4,15 @@
 //! `.onnx` file with a sidecar `<name>.toml`. Nothing here parses or runs a model: settings beside it are read, and its
 //! files are hashed. Folders are not trusted: only regular files beneath them are opened, and pickles never are.
 //!
+//! Where a path may stand, a name of the Hugging Face hub may stand too, as `org/name` or `org/name@revision`; a path
+//! that exists wins. [`Access`] says where such names are looked for and whether a network may be used.
+//!
 //! What can't be used is refused with the reason and the remedy; the rest of the zoo stays usable.
 
 mod candidate;
 mod error;
 mod files;
-mod hub_cache;
+mod hub;
 mod hugging_face;
 mod pins;
 mod preparation;
@@ -36,6 +39,7 @@ use preprocessing::Preprocessing;
 use weights::Kind;
 
 pub use error::{Error, Problem};
+pub use hub::{Access, Remote, Trouble};
 pub use preset::{PRESETS, Preset};
 
 /// The list of a zoo's models.
@@ -140,8 +144,11 @@ pub enum Looks {
     Zoo,
 }
 
-/// Whether a path looks like a model or a zoo, without reading any model.
+/// Whether a path looks like a model or a zoo, without reading any model. A name of the hub looks like a model.
 pub fn looks(path: &Path) -> Option<Looks> {
+    if hub::named(path).is_some() {
+        return Some(Looks::Model);
+    }
     let candidates = candidates(path).ok()?;
     match &candidates[..] {
         [only] if only.path() == path => (path.is_dir() || Kind::of(path) != Kind::Other).then_some(Looks::Model),
@@ -151,10 +158,11 @@ pub fn looks(path: &Path) -> Option<Looks> {
 }
 
 /// Reads the zoo at a path: a folder of model folders and bare `.onnx` files, a `zoo.toml` or the folder that holds one,
-/// or one model. Hidden entries are ignored. It is an error only if there is neither a model nor anything to refuse.
-pub fn open(path: &Path) -> Result<Zoo, Error> {
+/// or one model, which may be a name of the hub. Hidden entries are ignored. It is an error only if there is neither a
+/// model nor anything to refuse, or if the user asked to stop.
+pub fn open(path: &Path, access: &Access) -> Result<Zoo, Error> {
     let mut zoo = Zoo { path: path.to_path_buf(), models: Vec::new(), refused: Vec::new() };
-    for attempt in attempts(path)? {
+    for attempt in attempts(path, access)? {
         match attempt.result {
             Ok(model) => zoo.models.push(model),
             Err(error) => zoo.refused.push(Refused::new(attempt.path, &error)),
@@ -165,9 +173,9 @@ pub fn open(path: &Path) -> Result<Zoo, Error> {
     Ok(zoo)
 }
 
-/// Reads one model: a folder or a bare `.onnx` file.
-pub fn model(path: &Path) -> Result<Model, Error> {
-    Candidate::at(path).load()
+/// Reads one model: a folder, a bare `.onnx` file, or a name of the hub.
+pub fn model(path: &Path, access: &Access) -> Result<Model, Error> {
+    Candidate::named(path, access)?.load(access)
 }
 
 /// Writes the sidecar of a bare `.onnx` file, with its digest pinned, and gives the sidecar's path.
@@ -191,7 +199,7 @@ pub fn pin(folder: &Path, force: bool) -> Result<PathBuf, Error> {
 }
 
 /// Checks the pins of a model, or of all models of a zoo.
-pub fn verify(path: &Path) -> Result<Vec<Verified>, Error> {
+pub fn verify(path: &Path, access: &Access) -> Result<Vec<Verified>, Error> {
     let verified = |Attempt { path, name, result }| Verified {
         name,
         outcome: match result {
@@ -204,7 +212,7 @@ pub fn verify(path: &Path) -> Result<Vec<Verified>, Error> {
         },
         path,
     };
-    Ok(attempts(path)?.into_iter().map(verified).collect())
+    Ok(attempts(path, access)?.into_iter().map(verified).collect())
 }
 
 impl Refused {
@@ -223,16 +231,16 @@ struct Attempt {
 }
 
 /// Loads every candidate at a path, several at a time, because hashing takes long.
-fn attempts(path: &Path) -> Result<Vec<Attempt>, Error> {
-    let candidates = candidates(path)?;
+fn attempts(path: &Path, access: &Access) -> Result<Vec<Attempt>, Error> {
+    let candidates = if hub::named(path).is_some() { vec![Candidate::named(path, access)?] } else { candidates(path)? };
     if candidates.is_empty() {
         return Err(Problem::NoModel.at(path));
     }
-    let attempt = |candidate: &Candidate| {
-        let (path, name, result) = (candidate.path().to_path_buf(), candidate.name(), candidate.load());
-        Attempt { path, name, result }
+    let attempt = |candidate: &Candidate| match candidate.load(access) {
+        Err(error) if error.fault() == Fault::Interrupted => Err(error),
+        result => Ok(Attempt { path: candidate.path().to_path_buf(), name: candidate.name(), result }),
     };
-    let mut attempts: Vec<Attempt> = candidates.par_iter().map(attempt).collect();
+    let mut attempts: Vec<Attempt> = candidates.par_iter().map(attempt).collect::<Result<_, _>>()?;
     refuse_doubles(&mut attempts);
     Ok(attempts)
 }

@@ -2,6 +2,7 @@ use super::preprocessing::Resize;
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::AtomicBool;
 use tempfile::TempDir;
 
 const HF: &str = r#"{"image_processor_type": "ViTImageProcessor", "size": 32, "resample": 2,
@@ -12,6 +13,24 @@ const TIMM: &str = r#"{"architecture": "resnet18", "pretrained_cfg": {"input_siz
 const WEIGHTS_DIGEST: &str = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c";
 /// What `printf damaged | sha256sum` prints.
 const DAMAGED_DIGEST: &str = "41f0c27c00e8018f7715b5f50f67b5b54c229c1b843a014152785d9005f58fde";
+
+/// No names of the hub: no cache and no network.
+fn nowhere() -> Access<'static> {
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    Access { cache: None, remote: None, say: &|_| {}, stop: &NEVER }
+}
+
+fn open(path: &Path) -> Result<Zoo, Error> {
+    super::open(path, &nowhere())
+}
+
+fn model(path: &Path) -> Result<Model, Error> {
+    super::model(path, &nowhere())
+}
+
+fn verify(path: &Path) -> Result<Vec<Verified>, Error> {
+    super::verify(path, &nowhere())
+}
 
 /// A folder with these files; a name that ends in `/` is a folder.
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -244,6 +263,23 @@ fn a_snapshot_of_the_cache_may_link_to_its_own_blobs_only() {
 }
 
 #[test]
+fn the_store_that_a_cache_shares_may_be_linked_to_if_it_is_marked() {
+    let cache = folder(&[
+        ("blobs/12/12ab", "weights"),
+        ("models--org--net/blobs/34cd", ""),
+        ("models--org--net/snapshots/c0ffee/preprocessor_config.json", HF),
+    ]);
+    let repository = cache.path().join("models--org--net");
+    fs::remove_file(repository.join("blobs/34cd")).unwrap();
+    symlink("../../blobs/12/12ab", repository.join("blobs/34cd")).unwrap();
+    let snapshot = repository.join("snapshots/c0ffee");
+    symlink("../../blobs/34cd", snapshot.join("model.onnx")).unwrap();
+    assert!(model(&snapshot).unwrap_err().to_string().contains("leads out of the model's folder"));
+    fs::write(cache.path().join("blobs/.huggingface-shared-blobs"), "1").unwrap();
+    assert_eq!(model(&snapshot).unwrap().digest, WEIGHTS_DIGEST);
+}
+
+#[test]
 fn a_zoo_file_lists_names_and_pins_models() {
     let list = format!(
         "[[model]]\npath = 'b'\nname = 'first'\nsha256 = '{}'\n[[model]]\npath = 'b'\nname = 'second'\nsha256 = '{}'\n\
@@ -259,7 +295,7 @@ fn a_zoo_file_lists_names_and_pins_models() {
         let reasons: Vec<_> = found.refused.iter().map(|refused| without(&zoo, &refused.reason)).collect();
         assert!(reasons[0].ends_with("Fetch it again, or, if the change is meant, correct sha256 in zoo.toml"));
         assert_eq!(reasons[1], "has the same name, first, as DIR/b. Rename one of them");
-        assert!(reasons[2].starts_with("not in the Hugging Face cache: fetch it with `hf download no/such-model`"));
+        assert_eq!(reasons[2], "there is no place for the Hugging Face cache. Set HF_HUB_CACHE or HOME");
     }
 }
 

@@ -4,7 +4,7 @@
 //! [[model]]
 //! path = "resnet50"            # relative to this file
 //! [[model]]
-//! hub = "org/name"             # looked for in the Hugging Face cache
+//! hub = "org/name@revision"    # in the Hugging Face hub; the revision may be left out
 //! name = "the good one"        # both may have a name
 //! sha256 = "…"                 # and a pin
 //! ```
