@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
+use zoologist::rank::Layers;
 use zoologist::rank::statistics::Worker;
-use zoologist::zoo::PRESETS;
+use zoologist::score::KnnTies;
+use zoologist::zoo::{PRESETS, TokenPooling};
 
 /// Which pre-trained model should I use for my data? Answered without fine-tuning, with the evidence shown.
 #[derive(Parser)]
@@ -83,6 +85,15 @@ pub struct Rank {
     /// The score that orders the models
     #[arg(long, default_value = "logme", value_name = "METRIC")]
     pub metric: String,
+    /// Which layers' features are scored; `best` is chosen on half of the shards and scored on the other half
+    #[arg(long, default_value = "last", value_name = "LAYERS")]
+    pub layers: LayersName,
+    /// How the states of a text's tokens are pooled [default: as each model says]
+    #[arg(long, value_name = "HOW")]
+    pub pooling: Option<PoolingName>,
+    /// Who wins a tied vote of the nearest neighbours
+    #[arg(long, default_value = "nearest", value_name = "RULE")]
+    pub knn_ties: KnnTiesName,
     /// Rank on a seeded, stratified sample of N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub samples: Option<u32>,
@@ -97,10 +108,60 @@ pub struct Rank {
     pub runtime: RuntimeName,
 }
 
+/// Which layers' features are scored.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LayersName {
+    /// The last layer
+    Last,
+    /// The mean over all layers, which must be equally wide
+    Mean,
+    /// The layer that scores best
+    Best,
+    /// All layers side by side
+    All,
+}
+
+impl LayersName {
+    /// The same for the library.
+    pub fn layers(self) -> Layers {
+        match self {
+            Self::Last => Layers::Last,
+            Self::Mean => Layers::Mean,
+            Self::Best => Layers::Best,
+            Self::All => Layers::All,
+        }
+    }
+}
+
+/// How the states of a text's tokens become one vector.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PoolingName {
+    /// The first token
+    Cls,
+    /// The mean over all tokens
+    Mean,
+    /// The largest value of each dimension
+    Max,
+    /// The last token
+    Last,
+}
+
+impl PoolingName {
+    /// The same for the library.
+    pub fn pooling(self) -> TokenPooling {
+        match self {
+            Self::Cls => TokenPooling::Cls,
+            Self::Mean => TokenPooling::Mean,
+            Self::Max => TokenPooling::Max,
+            Self::Last => TokenPooling::Last,
+        }
+    }
+}
+
 /// What counts as the truth.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum TruthKind {
-    /// The held-out accuracy of a logistic probe
+    /// The held-out accuracy of a logistic probe; for numbers, Pearson's r of a ridge regression
     Probe,
 }
 
@@ -172,6 +233,16 @@ pub enum KnnTiesName {
     Nearest,
     /// The tied class that stands first, as in transformer-ranker
     SmallestLabel,
+}
+
+impl KnnTiesName {
+    /// The same for the library.
+    pub fn ties(self) -> KnnTies {
+        match self {
+            Self::Nearest => KnnTies::Nearest,
+            Self::SmallestLabel => KnnTies::SmallestLabel,
+        }
+    }
 }
 
 /// How features are scaled.

@@ -7,7 +7,7 @@ use zoologist::store::Store;
 
 use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
-use crate::options::{Global, Rank};
+use crate::options::{Global, PoolingName, Rank};
 use crate::progress::Bars;
 
 /// What to do without a zoo.
@@ -24,6 +24,9 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         zoo,
         metric: options.metric.clone(),
         samples: options.samples.map(|count| count as usize),
+        layers: options.layers.layers(),
+        pooling: options.pooling.map(PoolingName::pooling),
+        knn_ties: options.knn_ties.ties(),
         seed: Seed(global.seed),
         truth: options.truth.is_some(),
     };

@@ -3,18 +3,14 @@
 use zoologist::base::Seed;
 use zoologist::rank::scorecard::{self, Request};
 use zoologist::report;
-use zoologist::score::{Asked, KnnTies, PERMUTATIONS, Settings};
+use zoologist::score::{Asked, PERMUTATIONS, Settings};
 
 use crate::end::{Outcome, Result, print};
-use crate::options::{Global, KnnTiesName, Score};
+use crate::options::{Global, Score};
 use crate::progress::Bars;
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Score) -> Result<Outcome> {
-    let knn_ties = match options.knn_ties {
-        KnnTiesName::Nearest => KnnTies::Nearest,
-        KnnTiesName::SmallestLabel => KnnTies::SmallestLabel,
-    };
     let request = Request {
         features: options.features.clone(),
         labels: options.labels.clone(),
@@ -22,7 +18,7 @@ pub fn run(global: &Global, options: &Score) -> Result<Outcome> {
         task: options.task.task(),
         asked: Asked { interval: options.interval, permutations: if options.null { PERMUTATIONS } else { 0 } },
         settings: Settings {
-            knn_ties,
+            knn_ties: options.knn_ties.ties(),
             transrate_eps: options.transrate_eps,
             transrate_unit_trace: options.normalize.is_some(),
             seed: Seed(global.seed),

@@ -19,5 +19,10 @@ fn open(choice: &RuntimeChoice) -> std::result::Result<Box<dyn Runtime>, ModelEr
     Ok(match choice {
         RuntimeChoice::Rten => Box::new(Rten),
         RuntimeChoice::OnnxRuntime(library) => Box::new(OnnxRuntime::load(library)?),
+        RuntimeChoice::Native => native()?,
     })
+}
+
+fn native() -> std::result::Result<Box<dyn Runtime>, ModelError> {
+    Err(ModelError::Unfit("this build runs no safetensors: it was made without the feature `native`".to_owned()))
 }

@@ -26,6 +26,7 @@ mod table;
 mod text_lines;
 mod walk;
 
+pub(crate) use array::decode::half;
 pub use dataset::{Dataset, Inputs, PictureSource, Split};
 pub use error::Error;
 pub use formats::{open, open_unlabelled};

@@ -50,5 +50,5 @@ pub fn colour_histogram_description() -> Description {
 }
 
 fn described(dim: usize, features_from: String) -> Description {
-    Description { dim, features_from, runtime: None, multiply_adds: Some(0) }
+    Description::of_last(dim, features_from, None, Some(0))
 }

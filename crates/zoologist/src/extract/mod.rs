@@ -1,12 +1,12 @@
-//! From pictures to features: the worker, and how the parent runs it.
+//! From pictures and texts to features: the worker, and how the parent runs it.
 //!
 //! A worker turns one [`Order`] (an extractor and some samples) into feature blocks in the store, and does nothing
 //! else. It runs as a child process: only it loads, parses or runs a model or decodes a picture, so what a hostile or
 //! broken file can do ends with that process. [`launch::run`] starts one and listens; [`worker::run`] is one.
 //!
-//! Each thread has its own session and takes one picture at a time through reading, decoding, resizing, the network
-//! and pooling. So features depend neither on the number of threads nor on their neighbours in a batch, and decoding on
-//! one thread overlaps inference on another.
+//! Each thread has its own session. It takes one picture at a time through reading, decoding, resizing, the network and
+//! pooling, or one block of texts through tokens, batches of like length, the network and pooling. So features do not
+//! depend on the number of threads, and decoding on one thread overlaps inference on another.
 
 mod baseline;
 pub mod launch;
@@ -16,6 +16,9 @@ mod order;
 pub mod picture;
 pub mod preprocess;
 pub mod runtime;
+pub mod text;
 pub mod worker;
 
-pub use order::{Description, Extractor, NetworkPlan, Order, RuntimeChoice, SampleFiles};
+pub use order::{
+    Description, Extractor, LayerDescription, LayerSet, NetworkPlan, Order, RuntimeChoice, SampleFiles,
+};

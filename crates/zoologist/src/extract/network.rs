@@ -4,7 +4,7 @@ use super::onnx::{CostPlan, FeatureSource, Graph, ModelBytes, ModelError, Pictur
 use super::order::{Description, NetworkPlan};
 use super::picture::Rgb;
 use super::preprocess;
-use super::runtime::{Runtime, Session, Tensor};
+use super::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
 use crate::base::Seed;
 use crate::zoo::preprocessing::{Layout, Preprocessing, Size};
 
@@ -22,6 +22,7 @@ pub struct Network {
 /// Loads a network for several threads, runs it once on a blank picture, and says what it is.
 pub fn load(
     plan: &NetworkPlan,
+    preprocessing: &Preprocessing,
     permuted: Option<Seed>,
     runtime: &dyn Runtime,
     threads: usize,
@@ -33,21 +34,21 @@ pub fn load(
     }
     let graph = Graph::parse(&bytes.model)?;
     let input = graph.picture_input()?;
-    check_fit(&plan.preprocessing, &input)?;
+    check_fit(preprocessing, &input)?;
     let source = graph.features(plan.features.as_deref())?;
-    let blank = blank_picture(&plan.preprocessing, &input);
+    let blank = blank_picture(preprocessing, &input);
     let multiply_adds = count_multiply_adds(&bytes, &graph, &input, runtime, &blank);
 
     let shown = if source.is_output { bytes } else { bytes.with_outputs(&[&source.value])? };
-    let mut sessions = runtime.load(&shown, &input.name, &[&source.value], threads)?;
+    let mut sessions = runtime.load(&NetworkBytes::Onnx(shown), &[&input.name], &[&source.value], threads)?;
     let first = sessions.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
-    let tried = only(first.run(&blank)?)?;
-    let pooling = Pooling::of(&tried.shape, plan.preprocessing.layout == Layout::Nhwc)?;
+    let tried = only(first.run(&[Input::Floats(&blank)])?)?;
+    let pooling = Pooling::of(&tried.shape, preprocessing.layout == Layout::Nhwc)?;
     let dim = pooling.apply(&tried.shape[1..], first_sample(&tried)).len();
 
-    let description =
-        Description { dim, features_from: in_words(&source, pooling), runtime: Some(runtime.name()), multiply_adds };
-    let network = |session| Network { session, preprocessing: plan.preprocessing.clone(), shape: input.shape, pooling };
+    let words = in_words(&source, pooling);
+    let description = Description::of_last(dim, words, Some(runtime.name()), multiply_adds);
+    let network = |session| Network { session, preprocessing: preprocessing.clone(), shape: input.shape, pooling };
     Ok((description, sessions.into_iter().map(network).collect()))
 }
 
@@ -64,7 +65,7 @@ impl Network {
         let mut values = vec![];
         preprocess::tensor(&resized, &self.preprocessing, &mut values);
         let input = batch_of(values, self.shape[0], size, self.preprocessing.layout);
-        let found = only(self.session.run(&input)?)?;
+        let found = only(self.session.run(&[Input::Floats(&input)])?)?;
         Ok(self.pooling.apply(&found.shape[1..], first_sample(&found)))
     }
 }
@@ -149,8 +150,9 @@ fn count_multiply_adds(
     let plan = CostPlan::of(graph);
     let values = plan.values();
     let hidden: Vec<&str> = values.iter().copied().filter(|name| !graph.output_named(name)).collect();
-    let mut sessions = runtime.load(&bytes.with_outputs(&hidden).ok()?, &input.name, &values, 1).ok()?;
-    let found = sessions.first_mut()?.run(blank).ok()?;
+    let shown = NetworkBytes::Onnx(bytes.with_outputs(&hidden).ok()?);
+    let mut sessions = runtime.load(&shown, &[&input.name], &values, 1).ok()?;
+    let found = sessions.first_mut()?.run(&[Input::Floats(blank)]).ok()?;
     let shape_of = |name: &str| values.iter().position(|value| *value == name).map(|place| found[place].shape.clone());
     Some(plan.multiply_adds(shape_of) / blank.shape[0] as u64)
 }

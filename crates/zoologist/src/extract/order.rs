@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Seed, path_text};
 use crate::data::PictureSource;
 use crate::store::Key;
-use crate::zoo::Model;
-use crate::zoo::preprocessing::Preprocessing;
+use crate::zoo::{Form, Model, ModelInput};
 
 /// One worker's task: some rows of one extractor's features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,7 +53,7 @@ pub enum SampleFiles {
     },
 }
 
-/// Something that turns a picture into a feature vector.
+/// Something that turns a picture or a text into a feature vector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Extractor {
     /// A pre-trained network.
@@ -65,6 +64,18 @@ pub enum Extractor {
     Pixels,
     /// How often each colour occurs: a baseline.
     ColourHistogram,
+    /// Which words and groups of letters occur, weighed by how rare they are in the texts of a file: a baseline.
+    TfIdf {
+        /// Those texts: a file of the store.
+        #[serde(with = "path_text")]
+        fitted_on: PathBuf,
+        /// What that file holds, as digest.
+        digest: String,
+    },
+    /// How long the text is: what betrays a leak if it predicts the labels.
+    TextLength,
+    /// The same number for every sample: what always naming the most frequent label achieves.
+    Constant,
 }
 
 /// A model of the zoo, as far as running it goes.
@@ -73,17 +84,31 @@ pub struct NetworkPlan {
     /// The folder that holds all files of the model.
     #[serde(with = "path_text")]
     pub folder: PathBuf,
-    /// The ONNX file, relative to the folder.
+    /// The file of weights, relative to the folder.
     #[serde(with = "path_text")]
     pub weights: PathBuf,
     /// Files that may hold external data, relative to the folder; no other is opened.
     pub external: Vec<PortablePath>,
-    /// What is done to a picture first.
-    pub preprocessing: Preprocessing,
+    /// What the weights are.
+    pub form: Form,
+    /// What the model takes, and how that is prepared.
+    pub input: ModelInput,
     /// The value of the graph that holds the features, where it is given.
     pub features: Option<String>,
     /// SHA-256 of the weights.
     pub digest: String,
+    /// Which layers' features are wanted.
+    pub layers: LayerSet,
+}
+
+/// Which layers' features are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LayerSet {
+    /// Those of the last layer.
+    Last,
+    /// Those of every layer, side by side.
+    All,
 }
 
 /// A path that survives JSON whatever its bytes are.
@@ -102,6 +127,8 @@ pub enum RuntimeChoice {
     Rten,
     /// ONNX Runtime, from this library.
     OnnxRuntime(#[serde(with = "path_text")] PathBuf),
+    /// The one of native encoders.
+    Native,
 }
 
 /// What a worker says of its extractor.
@@ -113,27 +140,78 @@ pub struct Description {
     pub features_from: String,
     /// The runtime and its version; `None` where no network runs.
     pub runtime: Option<String>,
-    /// Multiply-adds of one forward pass; `None` where they could not be counted.
+    /// Multiply-adds of one forward pass; `None` where they could not be counted. Of a text encoder: of 32 tokens.
+    pub multiply_adds: Option<u64>,
+    /// The layers whose features stand side by side, from the first to the last; there is always one.
+    pub layers: Vec<LayerDescription>,
+}
+
+/// What a worker says of one layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerDescription {
+    /// Its name, for example `block 3`.
+    pub name: String,
+    /// Numbers of the feature vector that are this layer's.
+    pub dim: usize,
+    /// Multiply-adds of one forward pass up to this layer.
     pub multiply_adds: Option<u64>,
 }
 
-impl From<&Model> for NetworkPlan {
-    fn from(model: &Model) -> Self {
+impl Description {
+    /// What is said of something that has one layer.
+    pub fn of_last(dim: usize, features_from: String, runtime: Option<String>, multiply_adds: Option<u64>) -> Self {
+        let layers = vec![LayerDescription { name: "last".to_owned(), dim, multiply_adds }];
+        Self { dim, features_from, runtime, multiply_adds, layers }
+    }
+}
+
+impl NetworkPlan {
+    /// A model of the zoo, asked for these layers.
+    pub fn new(model: &Model, layers: LayerSet) -> Self {
         Self {
             folder: model.folder.clone(),
             weights: model.weights.clone(),
             external: model.external.iter().cloned().map(PortablePath).collect(),
-            preprocessing: model.preprocessing.clone(),
+            form: model.form.clone(),
+            input: model.input.clone(),
             features: model.features.clone(),
             digest: model.digest.clone(),
+            layers,
         }
     }
 }
 
 impl Extractor {
+    /// What runs it, where `usual` runs ONNX models; `None` where no network runs.
+    pub fn runtime<'a>(&self, usual: &'a RuntimeChoice) -> Option<&'a RuntimeChoice> {
+        match self {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) => match plan.form {
+                Form::Onnx => Some(usual),
+                Form::Native { .. } => Some(&RuntimeChoice::Native),
+                Form::Static => None,
+            },
+            Self::Pixels | Self::ColourHistogram | Self::TfIdf { .. } | Self::TextLength | Self::Constant => None,
+        }
+    }
+
+    /// What it takes, in the plural; `None` if that doesn't matter.
+    pub fn noun(&self) -> Option<&'static str> {
+        match self {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) => Some(plan.input.noun()),
+            Self::Pixels | Self::ColourHistogram => Some("pictures"),
+            Self::TfIdf { .. } | Self::TextLength => Some("texts"),
+            Self::Constant => None,
+        }
+    }
+
     /// What the features depend on, for the key of a job: not where the files are, but what they hold.
     pub fn identity(&self) -> String {
-        let network = |plan: &NetworkPlan| serde_json::json!({ "digest": plan.digest, "preprocessing": plan.preprocessing, "features": plan.features });
+        let network = |plan: &NetworkPlan| {
+            serde_json::json!({
+                "digest": plan.digest, "form": plan.form, "input": plan.input, "features": plan.features,
+                "layers": plan.layers
+            })
+        };
         match self {
             Self::Network(plan) => serde_json::json!({ "network": network(plan) }).to_string(),
             Self::PermutedNetwork(plan, seed) => {
@@ -141,6 +219,9 @@ impl Extractor {
             }
             Self::Pixels => "pixels".to_owned(),
             Self::ColourHistogram => "colour histogram".to_owned(),
+            Self::TfIdf { digest, .. } => format!("tf-idf {digest}"),
+            Self::TextLength => "text length".to_owned(),
+            Self::Constant => "constant".to_owned(),
         }
     }
 }

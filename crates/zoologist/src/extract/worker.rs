@@ -8,19 +8,22 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use serde::{Deserialize, Serialize};
 
 use super::baseline;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::order::{Description, Extractor, Order, RuntimeChoice, SampleFiles};
+use super::order::{Description, Extractor, NetworkPlan, Order, RuntimeChoice, SampleFiles};
 use super::picture::{self, Rgb};
 use super::runtime::Runtime;
-use crate::base::{Fail, Fault};
+use super::text::tfidf::{self, TfIdf};
+use super::text::{BlockFeatures, Embeddings, Encoder, load_encoder};
+use crate::base::{Fail, Fault, Seed};
 use crate::data::{PictureReader, PictureSource, RawPicture};
-use crate::store::{Block, JobFolder, RowFailure, Store};
+use crate::store::{Block, JobFolder, RowFailure, Store, Text, Texts};
+use crate::zoo::{Form, ModelInput};
 
 /// A line on a worker's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,25 +95,22 @@ fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
 type Say<'a> = &'a mut dyn FnMut(&Message) -> Result<(), WorkerError>;
 
 fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Say) -> Result<(), WorkerError> {
-    let (description, machines) = machines(order, open_runtime)?;
+    let samples = Samples::open(order)?;
+    let (description, machines) = machines(order, &samples, open_runtime)?;
     let dim = description.dim;
     say(&Message::Ready(description))?;
-    let rows: Vec<usize> = order.blocks.iter().flat_map(Clone::clone).collect();
-    let SampleFiles::Pictures { root, pictures } = &order.samples else {
-        return Err(WorkerError::Order("texts are not read yet".to_owned()));
-    };
-    let reader = PictureReader::new(root);
+    let units = samples.units(&order.blocks);
     let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = mpsc::sync_channel(4 * machines.len());
     std::thread::scope(|scope| {
         for mut machine in machines {
-            let (sender, rows, reader, next, broken) = (sender.clone(), &rows, &reader, &next, &broken);
+            let (sender, units, samples, next, broken) = (sender.clone(), &units, &samples, &next, &broken);
             scope.spawn(move || {
                 while !broken.load(Ordering::Relaxed) {
-                    let Some(&row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-                    let found = machine.features(reader, &pictures[row]);
-                    broken.fetch_or(matches!(found, Err(Unusable::Model(_))), Ordering::Relaxed);
-                    if sender.send((row, found)).is_err() {
+                    let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                    let found = samples.features(unit, &mut machine, dim);
+                    broken.fetch_or(found.failed(), Ordering::Relaxed);
+                    if sender.send(found).is_err() {
                         return;
                     }
                 }
@@ -123,6 +123,86 @@ fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Sa
     })
 }
 
+/// The samples of a job, read by several threads.
+enum Samples<'a> {
+    Pictures(PictureReader, &'a [PictureSource]),
+    Texts(Texts, &'a str),
+}
+
+/// Some rows' features.
+struct Found {
+    first: usize,
+    rows: Vec<Result<Vec<f32>, Unusable>>,
+    truncated: usize,
+}
+
+impl Found {
+    fn one(first: usize, features: Result<Vec<f32>, Unusable>) -> Self {
+        Self { first, rows: vec![features], truncated: 0 }
+    }
+
+    fn failed(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row, Err(Unusable::Model(_))))
+    }
+}
+
+impl<'a> Samples<'a> {
+    fn open(order: &'a Order) -> Result<Self, WorkerError> {
+        Ok(match &order.samples {
+            SampleFiles::Pictures { root, pictures } => Self::Pictures(PictureReader::new(root), pictures),
+            SampleFiles::Texts { file, origin, .. } => Self::Texts(Texts::open(file)?, origin),
+        })
+    }
+
+    /// What a thread takes at a time: one picture, or a block of texts.
+    fn units(&self, blocks: &[Range<usize>]) -> Vec<Range<usize>> {
+        match self {
+            Self::Pictures(..) => blocks.iter().flat_map(Clone::clone).map(|row| row..row + 1).collect(),
+            Self::Texts(..) => blocks.to_vec(),
+        }
+    }
+
+    fn features(&self, unit: &Range<usize>, machine: &mut Machine, dim: usize) -> Found {
+        match self {
+            Self::Pictures(reader, pictures) => {
+                let source = &pictures[unit.start];
+                let found = machine.of_picture(reader, source);
+                Found::one(unit.start, found.and_then(|found| sound(found, dim, &|| source.to_string())))
+            }
+            Self::Texts(texts, origin) => match block_of_texts(texts, unit, machine) {
+                Ok(block) => Found {
+                    first: unit.start,
+                    rows: block
+                        .features
+                        .into_iter()
+                        .zip(unit.clone())
+                        .map(|(found, row)| sound(found, dim, &|| format!("{origin}, sample {row} of the order")))
+                        .collect(),
+                    truncated: block.truncated,
+                },
+                Err(error) => Found::one(unit.start, Err(Unusable::Model(error))),
+            },
+        }
+    }
+}
+
+fn block_of_texts(texts: &Texts, unit: &Range<usize>, machine: &mut Machine) -> Result<BlockFeatures, WorkerError> {
+    let block = unit.clone().map(|row| texts.read(row)).collect::<Result<Vec<Text>, _>>()?;
+    machine.of_texts(&block)
+}
+
+/// Features of the right width that are all numbers.
+fn sound(features: Vec<f32>, dim: usize, name: &dyn Fn() -> String) -> Result<Vec<f32>, Unusable> {
+    if features.len() != dim {
+        let reason = format!("it gave {} numbers for one sample and {dim} for another", features.len());
+        return Err(Unusable::Model(ModelError::Unfit(reason).into()));
+    }
+    if features.iter().all(|value| value.is_finite()) {
+        return Ok(features);
+    }
+    Err(Unusable::Model(WorkerError::NotFinite(name())))
+}
+
 /// Why there are no features for a row.
 enum Unusable {
     /// The picture can't be read: the row is skipped.
@@ -130,8 +210,6 @@ enum Unusable {
     /// The model can't go on.
     Model(WorkerError),
 }
-
-type Found = (usize, Result<Vec<f32>, Unusable>);
 
 /// Rows on their way into blocks.
 struct Gathering<'a> {
@@ -154,24 +232,34 @@ impl<'a> Gathering<'a> {
 
     /// Takes in rows until no thread gives any more. The receiver goes with it, so that no thread waits for a dead one.
     fn all(mut self, found: mpsc::Receiver<Found>, folder: &JobFolder, say: Say) -> Result<(), WorkerError> {
-        for (row, features) in found {
-            if let Some(block) = self.take(row, features) {
-                folder.write_block(&block)?;
-                say(&Message::Rows(block.rows()))?;
+        for Found { first, rows, truncated } in found {
+            let mut remark = truncated as u64;
+            for (features, row) in rows.into_iter().zip(first..) {
+                if let Some(block) = self.take(row, features, std::mem::take(&mut remark)) {
+                    folder.write_block(&block)?;
+                    say(&Message::Rows(block.rows()))?;
+                }
             }
         }
         self.failure.map_or(Ok(()), |(_, failure)| Err(failure))
     }
 
     /// Puts a row into its block, and gives the block when it is full.
-    fn take(&mut self, row: usize, features: Result<Vec<f32>, Unusable>) -> Option<Block> {
+    fn take(&mut self, row: usize, features: Result<Vec<f32>, Unusable>, truncated: u64) -> Option<Block> {
         let place = self.order.blocks.partition_point(|block| block.end <= row);
         let range: &Range<usize> = self.order.blocks.get(place)?;
         let dim = self.dim;
         let open = self.open.entry(place).or_insert_with(|| OpenBlock {
-            block: Block { first: range.start as u64, dim, values: vec![0.0; range.len() * dim], failures: vec![] },
+            block: Block {
+                first: range.start as u64,
+                dim,
+                values: vec![0.0; range.len() * dim],
+                failures: vec![],
+                truncated: 0,
+            },
             missing: range.len(),
         });
+        open.block.truncated += truncated;
         match features {
             Ok(features) => {
                 let start = (row - range.start) * dim;
@@ -197,24 +285,64 @@ impl<'a> Gathering<'a> {
 
 /// An extractor on one thread.
 enum Machine {
-    Network(Network, usize),
+    Network(Box<Network>),
+    Encoder(Encoder),
+    Embeddings(Embeddings),
+    TfIdf(Arc<TfIdf>),
+    TextLength,
     Pixels,
     ColourHistogram,
+    Constant,
 }
 
-fn machines(order: &Order, open_runtime: OpenRuntime) -> Result<(Description, Vec<Machine>), WorkerError> {
-    let (plan, permuted) = match &order.extractor {
-        Extractor::Network(plan) => (plan, None),
-        Extractor::PermutedNetwork(plan, seed) => (plan, Some(*seed)),
-        Extractor::Pixels => return Ok((baseline::pixels_description(), each(order, || Machine::Pixels))),
+type Ready = (Description, Vec<Machine>);
+
+fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Result<Ready, WorkerError> {
+    let described = |dim, words: &str| Description::of_last(dim, words.to_owned(), None, Some(0));
+    match &order.extractor {
+        Extractor::Network(plan) => networks(order, plan, None, open_runtime),
+        Extractor::PermutedNetwork(plan, seed) => networks(order, plan, Some(*seed), open_runtime),
+        Extractor::Pixels => Ok((baseline::pixels_description(), each(order, || Machine::Pixels))),
         Extractor::ColourHistogram => {
-            return Ok((baseline::colour_histogram_description(), each(order, || Machine::ColourHistogram)));
+            Ok((baseline::colour_histogram_description(), each(order, || Machine::ColourHistogram)))
         }
-    };
-    let runtime = open_runtime(&order.runtime)?;
-    let (description, networks) = network::load(plan, permuted, &*runtime, order.threads)?;
-    let machines = networks.into_iter().map(|network| Machine::Network(network, description.dim)).collect();
-    Ok((description, machines))
+        Extractor::TfIdf { fitted_on, .. } => {
+            let fitted = Arc::new(match samples {
+                Samples::Texts(texts, _) if texts.path() == fitted_on => TfIdf::fit(texts)?,
+                _ => TfIdf::fit(&Texts::open(fitted_on)?)?,
+            });
+            let words = "hashed words, pairs of words and groups of letters (TF-IDF)";
+            Ok((described(TfIdf::DIM, words), each(order, || Machine::TfIdf(Arc::clone(&fitted)))))
+        }
+        Extractor::TextLength => {
+            Ok((described(2, "numbers of letters and words, as logarithms"), each(order, || Machine::TextLength)))
+        }
+        Extractor::Constant => Ok((described(1, "the same number for every sample"), each(order, || Machine::Constant))),
+    }
+}
+
+fn networks(
+    order: &Order,
+    plan: &NetworkPlan,
+    permuted: Option<Seed>,
+    open_runtime: OpenRuntime,
+) -> Result<Ready, WorkerError> {
+    if let (Form::Static, ModelInput::Texts(settings)) = (&plan.form, &plan.input) {
+        let (description, table) = Embeddings::load(plan, settings, permuted)?;
+        return Ok((description, each(order, || Machine::Embeddings(table.clone()))));
+    }
+    let usual = order.extractor.runtime(&order.runtime).unwrap_or(&order.runtime);
+    let runtime = open_runtime(usual)?;
+    Ok(match &plan.input {
+        ModelInput::Pictures(preprocessing) => {
+            let (description, networks) = network::load(plan, preprocessing, permuted, &*runtime, order.threads)?;
+            (description, networks.into_iter().map(|network| Machine::Network(Box::new(network))).collect())
+        }
+        ModelInput::Texts(settings) => {
+            let (description, encoders) = load_encoder(plan, settings, permuted, &*runtime, order.threads)?;
+            (description, encoders.into_iter().map(Machine::Encoder).collect())
+        }
+    })
 }
 
 fn each(order: &Order, machine: impl Fn() -> Machine) -> Vec<Machine> {
@@ -222,25 +350,39 @@ fn each(order: &Order, machine: impl Fn() -> Machine) -> Vec<Machine> {
 }
 
 impl Machine {
-    fn features(&mut self, reader: &PictureReader, sample: &PictureSource) -> Result<Vec<f32>, Unusable> {
-        let picture = decoded(reader, sample).map_err(Unusable::Picture)?;
-        let features = match self {
-            Self::Network(network, dim) => {
-                let found = network.features(&picture).map_err(|error| Unusable::Model(error.into()))?;
-                if found.len() != *dim {
-                    let reason = format!("it gave {} numbers for one picture and {dim} for another", found.len());
-                    return Err(Unusable::Model(ModelError::Unfit(reason).into()));
-                }
-                found
+    fn of_picture(&mut self, reader: &PictureReader, source: &PictureSource) -> Result<Vec<f32>, Unusable> {
+        let picture = decoded(reader, source).map_err(Unusable::Picture)?;
+        match self {
+            Self::Network(network) => network.features(&picture).map_err(|error| Unusable::Model(error.into())),
+            Self::Pixels => baseline::pixels(&picture).map_err(|error| Unusable::Picture(error.to_string())),
+            Self::ColourHistogram => Ok(baseline::colour_histogram(&picture)),
+            Self::Constant => Ok(vec![1.0]),
+            Self::Encoder(_) | Self::Embeddings(_) | Self::TfIdf(_) | Self::TextLength => {
+                Err(Unusable::Model(unfit("it reads texts, and the samples are pictures")))
             }
-            Self::Pixels => baseline::pixels(&picture).map_err(|error| Unusable::Picture(error.to_string()))?,
-            Self::ColourHistogram => baseline::colour_histogram(&picture),
-        };
-        if features.iter().all(|value| value.is_finite()) {
-            return Ok(features);
         }
-        Err(Unusable::Model(WorkerError::NotFinite(sample.to_string())))
     }
+
+    fn of_texts(&mut self, texts: &[Text]) -> Result<BlockFeatures, WorkerError> {
+        let each = |features: &dyn Fn(&Text) -> Vec<f32>| BlockFeatures {
+            features: texts.iter().map(features).collect(),
+            truncated: 0,
+        };
+        Ok(match self {
+            Self::Encoder(encoder) => encoder.features(texts)?,
+            Self::Embeddings(table) => table.features(texts)?,
+            Self::TfIdf(fitted) => each(&|text| fitted.features(text)),
+            Self::TextLength => each(&tfidf::lengths),
+            Self::Constant => each(&|_| vec![1.0]),
+            Self::Network(_) | Self::Pixels | Self::ColourHistogram => {
+                return Err(unfit("it takes pictures, and the samples are texts"));
+            }
+        })
+    }
+}
+
+fn unfit(reason: &str) -> WorkerError {
+    ModelError::Unfit(reason.to_owned()).into()
 }
 
 fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String> {

@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::base::{Fail, Fault, Targets, Task, path_text};
 use crate::data::{self, Split};
 use crate::extract::launch::{self, LaunchError, Machinery};
-use crate::extract::{Description, Extractor, NetworkPlan};
+use crate::extract::{Description, Extractor, LayerSet, NetworkPlan};
 use crate::store;
-use crate::zoo::{self, Access, Looks, preprocessing::Preprocessing};
+use crate::zoo::{self, Access, Looks, ModelInput};
 
 /// Why a path can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +89,9 @@ pub enum Found {
         name: String,
         /// SHA-256 of the weights.
         sha256: String,
-        /// What is done to a picture first.
-        preprocessing: Preprocessing,
+        /// What is done to a picture or a text first.
+        #[serde(flatten)]
+        input: ModelInput,
         /// What the loaded model says.
         #[serde(flatten)]
         description: Description,
@@ -197,13 +198,13 @@ fn labels(path: &Path) -> Result<Found, Error> {
 
 fn model(path: &Path, access: &Access, machinery: &Machinery) -> Result<Found, Error> {
     let model = zoo::model(path, access)?;
-    let extractor = Extractor::Network(NetworkPlan::from(&model));
+    let extractor = Extractor::Network(NetworkPlan::new(&model, LayerSet::Last));
     let refuse = |source| Error::Model { path: path_text::show(path), source };
     let description = launch::describe(machinery, &extractor).map_err(refuse)?;
     Ok(Found::Model {
         name: model.name,
         sha256: model.digest,
-        preprocessing: model.preprocessing,
+        input: model.input,
         description,
         notes: model.notes,
     })

@@ -9,7 +9,7 @@ use super::features::{self, Failure};
 use super::{Error, Progress, Skipped, samples};
 use crate::base::{Values, path_text};
 use crate::extract::launch::Machinery;
-use crate::extract::{Description, Extractor, NetworkPlan};
+use crate::extract::{Description, Extractor, LayerSet, NetworkPlan};
 use crate::zoo::{self, Access};
 
 /// What was written.
@@ -42,7 +42,7 @@ pub fn features(
 ) -> Result<Exported, Error> {
     let model = zoo::model(model, access)?;
     let job = samples::as_they_stand(data, &machinery.store)?;
-    let extractor = Extractor::Network(NetworkPlan::from(&model));
+    let extractor = Extractor::Network(NetworkPlan::new(&model, LayerSet::Last));
     let found =
         features::extract(&model.name, &extractor, &job, machinery, progress).map_err(
             |failure| match failure {

@@ -23,6 +23,8 @@ pub struct Extracted {
     pub features: Features,
     /// The samples that failed.
     pub failures: Vec<RowFailure>,
+    /// How many texts were cut to the longest length that the model reads.
+    pub truncated: u64,
     /// Where the job is kept.
     pub folder: JobFolder,
     /// The job's key.
@@ -89,10 +91,11 @@ pub fn extract(
 
 /// What the features depend on.
 fn key(extractor: &Extractor, job: &Job, runtime: &RuntimeChoice) -> Key {
-    let runtime = match (extractor, runtime) {
-        (Extractor::Pixels | Extractor::ColourHistogram, _) => "none".to_owned(),
-        (_, RuntimeChoice::Rten) => "rten".to_owned(),
-        (_, RuntimeChoice::OnnxRuntime(library)) => {
+    let runtime = match extractor.runtime(runtime) {
+        None => "none".to_owned(),
+        Some(RuntimeChoice::Rten) => "rten".to_owned(),
+        Some(RuntimeChoice::Native) => "native".to_owned(),
+        Some(RuntimeChoice::OnnxRuntime(library)) => {
             library.file_name().unwrap_or_default().to_string_lossy().into_owned()
         }
     };
@@ -100,7 +103,6 @@ fn key(extractor: &Extractor, job: &Job, runtime: &RuntimeChoice) -> Key {
     let parts = [
         ("extractor", identity.as_str()),
         ("data", &job.digest),
-        ("layers", "last"),
         ("runtime", &runtime),
         ("version", env!("CARGO_PKG_VERSION")),
     ];
@@ -127,7 +129,8 @@ fn finished(
         return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
     };
     let features = Features::new(sealed.dim, Values::F32(sealed.values));
-    Ok(Extracted { description, features, failures: sealed.failures, folder, key, timing, from_store })
+    let (failures, truncated) = (sealed.failures, sealed.truncated);
+    Ok(Extracted { description, features, failures, truncated, folder, key, timing, from_store })
 }
 
 /// Lets a worker compute some blocks.

@@ -11,6 +11,7 @@ mod candidate;
 mod error;
 pub mod export;
 mod features;
+mod layers;
 mod matrix;
 mod order;
 mod pipeline;
@@ -25,6 +26,7 @@ mod truth;
 mod verdict;
 
 pub use error::Error;
+pub use layers::Layers;
 pub use pipeline::run;
 pub use plan::{Plan, Progress, Silent};
 pub use ranking::*;

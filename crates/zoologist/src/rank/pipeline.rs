@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure};
+use super::layers::{self, Layers, View};
 use super::order::{self, Entry};
 use super::plan::{Plan, Progress};
 use super::pool;
@@ -24,26 +25,32 @@ use crate::zoo::{self, Access};
 /// Metrics computed beside the one that orders.
 const BESIDE: [&str; 3] = ["logme", "ridge", "knn"];
 
+/// The metric that is computed too where there is a truth to compare with.
+const WITH_TRUTH: &str = "hscore_regularized";
+
 /// A candidate and what came of it.
 struct Outcome {
     candidate: Candidate,
-    result: Result<Extracted, String>,
+    result: Result<(Extracted, View), String>,
 }
 
 /// Makes a ranking.
 pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Ranking, Error> {
     let begun = Instant::now();
-    let metrics = metrics(&plan.metric)?;
+    let metrics = metrics(&plan.metric, plan.truth)?;
     let zoo = zoo::open(&plan.zoo, access)?;
     let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
-    let outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;
+    let mut outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;
     require_a_model(&outcomes, &zoo)?;
     let failed = failed_rows(&outcomes);
     require_a_picture(&samples, &outcomes, &failed)?;
     let judges = judges(plan, &samples, machinery)?;
-    let scored = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
+    let whole = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
     progress.phase("scoring");
+    let choosing = if plan.layers == Layers::Best { Some(whole.half(false, plan)?) } else { None };
+    choose_layers(&mut outcomes, metrics[0], choosing.as_ref(), plan)?;
+    let scored = if choosing.is_some() { whole.half(true, plan)? } else { whole };
     let mut entries = entries(&outcomes, &metrics, &scored, plan, machinery)?;
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
@@ -71,8 +78,8 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
 }
 
 /// The ordering metric first, then the others.
-fn metrics(ordering: &str) -> Result<Vec<&'static Metric>, Error> {
-    let beside = BESIDE.into_iter().filter(|name| *name != ordering);
+fn metrics(ordering: &str, truth: bool) -> Result<Vec<&'static Metric>, Error> {
+    let beside = BESIDE.into_iter().chain(truth.then_some(WITH_TRUTH)).filter(|name| *name != ordering);
     let find = |name: &str| score::metric(name).ok_or_else(|| Error::UnknownMetric(name.to_owned()));
     std::iter::once(ordering).chain(beside).map(find).collect()
 }
@@ -99,7 +106,8 @@ fn outcomes(
     progress: &dyn Progress,
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = vec![];
-    for candidate in candidate::models(zoo).into_iter().chain(candidate::without_model()) {
+    let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
+    for candidate in models.into_iter().chain(candidate::without_model(&samples.job.files)) {
         outcomes.push(outcome(candidate, samples, machinery, progress)?);
     }
     if let Some(permuted) = smallest(&outcomes).and_then(|model| candidate::permuted(model, plan.seed)) {
@@ -114,9 +122,16 @@ fn outcome(
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Outcome, Error> {
+    let noun = samples.job.dataset.inputs.noun();
+    if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
+        return Ok(Outcome { candidate, result: Err(format!("it takes {taken}, and the samples are {noun}")) });
+    }
     let result = match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress)
     {
-        Ok(found) => Ok(found),
+        Ok(found) => {
+            let view = View::whole(&found.description);
+            Ok((found, view))
+        }
         Err(Failure::Run(error)) => return Err(error),
         Err(Failure::Candidate(reason)) => {
             progress.say(&format!("{}: failed: {reason}", candidate.name));
@@ -133,7 +148,24 @@ fn smallest(outcomes: &[Outcome]) -> Option<&Candidate> {
 }
 
 fn extracted(outcomes: &[Outcome]) -> impl Iterator<Item = (&Candidate, &Extracted)> {
-    outcomes.iter().filter_map(|outcome| Some((&outcome.candidate, outcome.result.as_ref().ok()?)))
+    outcomes.iter().filter_map(|outcome| Some((&outcome.candidate, &outcome.result.as_ref().ok()?.0)))
+}
+
+/// Settles which columns of each candidate's features are scored.
+fn choose_layers(
+    outcomes: &mut [Outcome],
+    metric: &'static Metric,
+    choosing: Option<&Scored>,
+    plan: &Plan,
+) -> Result<(), Error> {
+    for outcome in outcomes {
+        let Ok((found, view)) = &mut outcome.result else { continue };
+        match layers::view(plan.layers, found, metric, choosing)? {
+            Ok(chosen) => *view = chosen,
+            Err(reason) => outcome.result = Err(reason),
+        }
+    }
+    Ok(())
 }
 
 fn widest(outcomes: &[Outcome]) -> usize {
@@ -179,7 +211,7 @@ fn require_a_picture(samples: &Samples, outcomes: &[Outcome], failed: &[usize]) 
 }
 
 fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Option<Judges>, Error> {
-    if !plan.truth || samples.targets.task() != Task::Classification {
+    if !plan.truth || samples.targets.task() == Task::Multilabel {
         return Ok(None);
     }
     Ok(Some(match samples::for_judging(&plan.data, plan.seed, &machinery.store)? {
@@ -213,14 +245,14 @@ fn entries(
 
 fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: &Plan) -> Result<Entry, Error> {
     let mut model = unscored(&outcome.candidate);
-    let found = match &outcome.result {
-        Ok(found) => found,
+    let (found, view) = match &outcome.result {
+        Ok(both) => both,
         Err(reason) => {
             return Ok(Entry { model: RankedModel { error: Some(reason.clone()), ..model }, evaluation: None });
         }
     };
     let begun = Instant::now();
-    let evaluations = scoring::scores(metrics, scored, found)?;
+    let evaluations = scoring::scores(metrics, scored, found, view)?;
     model.timing = ModelTiming {
         extract_seconds: found.timing.seconds,
         score_seconds: begun.elapsed().as_secs_f64(),
@@ -233,7 +265,11 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: 
     model.interval = ordering.as_ref().and_then(|evaluation| evaluation.score.interval);
     model.scores = evaluations.into_iter().map(|evaluation| evaluation.score).collect();
     model.n_seen = scored.rows.len();
-    model.dim = Some(found.description.dim);
+    model.dim = Some(view.dim);
+    model.layer.clone_from(&view.layer);
+    if found.truncated > 0 {
+        model.flags.push(format!("{} of {} texts cut", found.truncated, found.features.rows()));
+    }
     model.features_from = Some(found.description.features_from.clone());
     model.runtime.clone_from(&found.description.runtime);
     model.multiply_adds = found.description.multiply_adds;
@@ -278,8 +314,9 @@ fn judged(
     progress: &dyn Progress,
 ) -> Result<Truth, Error> {
     let by_rank = |model: &RankedModel| {
-        let (candidate, found) = extracted(outcomes).find(|(candidate, _)| candidate.name == model.name)?;
-        Some((candidate.name.as_str(), &candidate.extractor, found))
+        let outcome = outcomes.iter().find(|outcome| outcome.candidate.name == model.name)?;
+        let (extracted, view) = outcome.result.as_ref().ok()?;
+        Some(truth::Named { name: &outcome.candidate.name, extractor: &outcome.candidate.extractor, extracted, view })
     };
     let candidates: Vec<truth::Named> = models.iter().filter_map(by_rank).collect();
     let accuracies = truth::accuracies(&candidates, samples, scored, judges, machinery, progress)?;
@@ -287,7 +324,7 @@ fn judged(
         Judges::Rest(first) => samples.targets.len() - first,
         Judges::Split(split) => split.targets.len(),
     };
-    Ok(truth::agreement(models, accuracies, judges, count))
+    Ok(truth::agreement(models, accuracies, judges, scored.targets.task(), count))
 }
 
 fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use super::layers::Layers;
 use crate::base::Seed;
+use crate::score::KnnTies;
+use crate::zoo::TokenPooling;
 
 /// What to rank.
 #[derive(Debug, Clone)]
@@ -15,9 +18,15 @@ pub struct Plan {
     pub metric: String,
     /// Rank on a seeded stratified sample of so many.
     pub samples: Option<usize>,
+    /// Which layers' features are scored.
+    pub layers: Layers,
+    /// How the states of a text's tokens are pooled, if not as the models say.
+    pub pooling: Option<TokenPooling>,
+    /// Who wins a tied vote of the nearest neighbours.
+    pub knn_ties: KnnTies,
     /// Fixes everything random.
     pub seed: Seed,
-    /// Whether to train a logistic probe per model and judge the order by it.
+    /// Whether to train a probe per model (logistic, or ridge for numbers) and judge the order by it.
     pub truth: bool,
 }
 

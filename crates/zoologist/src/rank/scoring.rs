@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::Error;
 use super::features::Extracted;
+use super::layers::View;
 use super::plan::Plan;
 use super::samples::Samples;
 use crate::base::path_text::show;
-use crate::base::{Features, Seed, Targets};
+use crate::base::{Features, Targets};
 use crate::data::shard_count;
 use crate::score::{self, Asked, Evaluation, Inputs, Metric, Rows, Settings};
 use crate::store::Key;
@@ -25,8 +26,8 @@ pub struct Scored {
     pub shards: Vec<Range<usize>>,
     /// Place of each row in the user's data.
     order: Vec<usize>,
-    /// Fixes what is random in some scores.
-    seed: Seed,
+    /// How scores are computed, and what fixes the random ones.
+    settings: Settings,
     /// Identifies all of the above.
     digest: String,
 }
@@ -47,12 +48,31 @@ impl Scored {
             .collect();
         let order = rows.iter().map(|&row| samples.partition.order()[row]).collect();
         let digest = digest(&rows, &targets, &shards);
-        Ok(Self { rows, targets, shards, order, seed: plan.seed, digest })
+        let settings = Settings { seed: plan.seed, knn_ties: plan.knn_ties, ..Settings::default() };
+        Ok(Self { rows, targets, shards, order, settings, digest })
     }
 
-    /// These rows of a candidate's features.
-    pub fn features(&self, extracted: &Extracted) -> Features {
-        extracted.features.select(&self.rows)
+    /// Every other shard, beginning with the first or the second. A class that has no sample there is left out.
+    pub fn half(&self, second: bool, plan: &Plan) -> Result<Self, Error> {
+        let chosen: Vec<&Range<usize>> = self.shards.iter().skip(usize::from(second)).step_by(2).collect();
+        let places: Vec<usize> = chosen.iter().flat_map(|shard| (*shard).clone()).collect();
+        let refuse = |source| Error::Targets { path: show(&plan.data), source };
+        let targets = self.targets.select(&places).map_err(refuse)?;
+        let mut end = 0;
+        let shards = chosen.iter().map(|shard| {
+            end += shard.len();
+            end - shard.len()..end
+        });
+        let shards: Vec<Range<usize>> = shards.collect();
+        let rows: Vec<usize> = places.iter().map(|&place| self.rows[place]).collect();
+        let order = places.iter().map(|&place| self.order[place]).collect();
+        let digest = digest(&rows, &targets, &shards);
+        Ok(Self { rows, targets, shards, order, settings: self.settings.clone(), digest })
+    }
+
+    /// These rows of a candidate's features, as far as they are looked at.
+    pub fn features(&self, extracted: &Extracted, view: &View) -> Features {
+        view.of(&extracted.features.select(&self.rows))
     }
 }
 
@@ -61,13 +81,21 @@ fn digest(rows: &[usize], targets: &Targets, shards: &[Range<usize>]) -> String 
 }
 
 /// Computes the scores of a candidate that are not remembered, and remembers them.
-pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracted) -> Result<Vec<Evaluation>, Error> {
-    let seed = scored.seed.0.to_string();
+pub fn scores(
+    metrics: &[&'static Metric],
+    scored: &Scored,
+    extracted: &Extracted,
+    view: &View,
+) -> Result<Vec<Evaluation>, Error> {
+    let (seed, columns) = (scored.settings.seed.0.to_string(), view.key());
+    let ties = format!("{:?}", scored.settings.knn_ties);
     let key = |metric: &Metric| {
         let parts = [
             ("metric", metric.name),
             ("version", SCORES_VERSION),
             ("features", extracted.key.as_str()),
+            ("columns", &columns),
+            ("ties", &ties),
             ("rows", &scored.digest),
             ("seed", &seed),
         ];
@@ -79,15 +107,15 @@ pub fn scores(metrics: &[&'static Metric], scored: &Scored, extracted: &Extracte
     if missing.is_empty() {
         return Ok(kept.into_iter().flatten().collect());
     }
-    let features = scored.features(extracted);
-    let (inputs, settings) = (Inputs::default(), Settings { seed: scored.seed, ..Settings::default() });
+    let features = scored.features(extracted, view);
+    let inputs = Inputs::default();
     let rows = Rows {
         features: &features,
         targets: &scored.targets,
         shards: &scored.shards,
         order: &scored.order,
         inputs: &inputs,
-        settings: &settings,
+        settings: &scored.settings,
     };
     let mut found =
         score::evaluate(&missing, &rows, Asked { interval: true, ..Asked::default() }).into_iter().zip(&missing);

@@ -1,4 +1,5 @@
-//! The truth beside the claim: the held-out accuracy of a logistic probe on each candidate's features.
+//! The truth beside the claim: what a probe on each candidate's features achieves on samples that the scores did not
+//! see: the accuracy of a logistic one, or, for numbers, Pearson's r of a ridge regression.
 //!
 //! The probe trains on the samples that were scored and is judged on others: the test split where there is one, else
 //! the last fifth of the seeded order, which the scores then do not see.
@@ -6,17 +7,27 @@
 use rayon::prelude::*;
 
 use super::features::{self, Extracted, Failure};
+use super::layers::View;
 use super::plan::Progress;
 use super::samples::Samples;
 use super::scoring::Scored;
 use super::{Agreement, Error, RankedModel, TrueAccuracy, Truth};
-use crate::base::{Classes, Features, Targets, Values};
+use crate::base::{Classes, Features, Targets, Task, Values};
 use crate::extract::Extractor;
 use crate::extract::launch::Machinery;
 use crate::score;
 
-/// One candidate's name, what made its features, and the features.
-pub type Named<'a> = (&'a str, &'a Extractor, &'a Extracted);
+/// A candidate with its features.
+pub struct Named<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What made its features.
+    pub extractor: &'a Extractor,
+    /// Its features.
+    pub extracted: &'a Extracted,
+    /// Which of their columns are looked at.
+    pub view: &'a View,
+}
 
 /// Where the judges come from.
 pub enum Judges {
@@ -26,7 +37,7 @@ pub enum Judges {
     Split(Box<Samples>),
 }
 
-/// Probes every candidate. Only for classification.
+/// Probes every candidate. Not for several labels.
 pub fn accuracies(
     candidates: &[Named],
     samples: &Samples,
@@ -39,38 +50,50 @@ pub fn accuracies(
         .iter()
         .map(|candidate| held_out(candidate, samples, judges, machinery, progress))
         .collect::<Result<_, _>>()?;
-    progress.phase("training a logistic probe on each candidate's features");
-    let probe = |((name, _, extracted), held_out): (&Named, Option<HeldOut>)| TrueAccuracy {
-        name: (*name).to_owned(),
-        accuracy: held_out.and_then(|held_out| probe(&scored.features(extracted), &scored.targets, &held_out)),
+    progress.phase("training a probe on each candidate's features");
+    let probe = |(candidate, held_out): (&Named, Option<HeldOut>)| TrueAccuracy {
+        name: candidate.name.to_owned(),
+        accuracy: held_out.and_then(|held_out| {
+            let train = scored.features(candidate.extracted, candidate.view);
+            probe(&train, &scored.targets, &held_out)
+        }),
     };
     Ok(candidates.par_iter().zip(held_out).map(probe).collect())
 }
 
-/// Features and class names of the samples that judge.
+/// Features and targets of the samples that judge.
 struct HeldOut {
     features: Features,
+    /// The names of their classes; empty for numbers.
     labels: Vec<String>,
+    /// Their numbers, row after row; empty for classes.
+    numbers: Vec<f64>,
 }
 
 fn held_out(
-    (name, extractor, extracted): &Named,
+    candidate: &Named,
     samples: &Samples,
     judges: &Judges,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Option<HeldOut>, Error> {
     match judges {
-        Judges::Rest(first) => Ok(Some(readable(samples, extracted, *first))),
-        Judges::Split(split) => match features::extract(name, extractor, &split.job, machinery, progress) {
-            Ok(found) => Ok(Some(readable(split, &found, 0))),
+        Judges::Rest(first) => Ok(Some(readable(samples, candidate.extracted, candidate.view, *first))),
+        Judges::Split(split) => match features::extract(
+            candidate.name,
+            candidate.extractor,
+            &split.job,
+            machinery,
+            progress,
+        ) {
+            Ok(found) => Ok(Some(readable(split, &found, candidate.view, 0))),
             Err(Failure::Candidate(_)) => Ok(None),
             Err(Failure::Run(error)) => Err(error),
         },
     }
 }
 
-fn readable(samples: &Samples, extracted: &Extracted, first: usize) -> HeldOut {
+fn readable(samples: &Samples, extracted: &Extracted, view: &View, first: usize) -> HeldOut {
     let failed = |row: &usize| extracted.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (first..samples.targets.len()).filter(|row| !failed(row)).collect();
     let labels = match &samples.targets {
@@ -79,11 +102,32 @@ fn readable(samples: &Samples, extracted: &Extracted, first: usize) -> HeldOut {
         }
         Targets::Multilabel(_) | Targets::Regression(_) => vec![],
     };
-    HeldOut { features: extracted.features.select(&rows), labels }
+    let numbers = match &samples.targets {
+        Targets::Regression(columns) => rows.iter().flat_map(|&row| columns.row(row).to_vec()).collect(),
+        Targets::Classes(_) | Targets::Multilabel(_) => vec![],
+    };
+    HeldOut { features: view.of(&extracted.features.select(&rows)), labels, numbers }
 }
 
 fn probe(train: &Features, targets: &Targets, test: &HeldOut) -> Option<f64> {
-    let Targets::Classes(classes) = targets else { return None };
+    match targets {
+        Targets::Classes(classes) => accuracy(train, classes, test),
+        Targets::Regression(columns) => {
+            let predicted = score::ridge_predictions(train, columns, &test.features)?;
+            correlation(&predicted, &test.numbers, columns.names().len())
+        }
+        Targets::Multilabel(_) => None,
+    }
+}
+
+/// Pearson's correlation of predictions and truth, averaged over the columns; a column that does not vary counts as 0.
+fn correlation(predicted: &[f64], truth: &[f64], width: usize) -> Option<f64> {
+    let column = |values: &[f64], column: usize| values.iter().skip(column).step_by(width).copied().collect::<Vec<f64>>();
+    let one = |place: usize| score::agreement::pearson(&column(predicted, place), &column(truth, place)).unwrap_or(0.0);
+    (predicted.len() == truth.len() && width > 0).then(|| (0..width).map(one).sum::<f64>() / width as f64)
+}
+
+fn accuracy(train: &Features, classes: &Classes, test: &HeldOut) -> Option<f64> {
     let name = |&class: &u32| classes.names()[class as usize].clone();
     let labels: Vec<String> = classes.index().iter().map(name).chain(test.labels.iter().cloned()).collect();
     let (Values::F32(first), Values::F32(second)) = (train.values(), test.features.values()) else { return None };
@@ -94,7 +138,7 @@ fn probe(train: &Features, targets: &Targets, test: &HeldOut) -> Option<f64> {
 }
 
 /// The agreement of every metric's order with the accuracies.
-pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: &Judges, n: usize) -> Truth {
+pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: &Judges, task: Task, n: usize) -> Truth {
     let metrics: Vec<String> = models
         .iter()
         .find_map(|model| (!model.scores.is_empty()).then_some(&model.scores))
@@ -120,9 +164,13 @@ pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: 
             with_baselines: pairs(metric, true),
         })
         .collect();
-    let kind = match judges {
-        Judges::Rest(_) => "accuracy of a logistic probe on a seeded, stratified fifth that the scores did not see",
-        Judges::Split(_) => "accuracy of a logistic probe on the test split",
+    let what = match task {
+        Task::Regression => "Pearson's r of a ridge probe",
+        Task::Classification | Task::Multilabel => "accuracy of a logistic probe",
     };
-    Truth { kind: kind.to_owned(), n, agreement, models: accuracies }
+    let place = match judges {
+        Judges::Rest(_) => "on a seeded, stratified fifth that the scores did not see",
+        Judges::Split(_) => "on the test split",
+    };
+    Truth { kind: format!("{what} {place}"), n, agreement, models: accuracies }
 }

@@ -6,6 +6,7 @@ use crate::base::path_text::{escape, show};
 use crate::inspect::{Found, Inspection};
 use crate::rank::export::Exported;
 use crate::rank::statistics::Written;
+use crate::zoo::ModelInput;
 
 /// Names that are listed before the rest is only counted.
 const LISTED: usize = 10;
@@ -23,14 +24,17 @@ pub fn inspection(inspection: &Inspection) -> String {
             notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));
             refusals(&mut text, "skipped", skipped);
         }
-        Found::Model { name, sha256, preprocessing, description, notes } => {
+        Found::Model { name, sha256, input, description, notes } => {
             line(&mut text, &format!("a model, {}", escape(name)));
             line(&mut text, &format!("  features: {} numbers, from {}", description.dim, description.features_from));
             let cost = description
                 .multiply_adds
                 .map_or("not counted".to_owned(), |cost| format!("{:.1} million", cost as f64 / 1e6));
             line(&mut text, &format!("  multiply-adds per picture: {cost}"));
-            line(&mut text, &format!("  preprocessing: {preprocessing:?}"));
+            line(&mut text, &match input {
+                ModelInput::Pictures(preprocessing) => format!("  preprocessing: {preprocessing:?}"),
+                ModelInput::Texts(settings) => format!("  text: {settings:?}"),
+            });
             line(&mut text, &format!("  runtime: {}", description.runtime.as_deref().unwrap_or("none")));
             line(&mut text, &format!("  sha256: {sha256}"));
             notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));

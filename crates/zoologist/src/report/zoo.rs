@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::base::path_text::{encode, escape, show};
-use crate::zoo::{Verdict, Verified, Zoo};
+use crate::zoo::{ModelInput, Verdict, Verified, Zoo};
 
 /// The models, one a line, then what was refused and why.
 pub fn list(zoo: &Zoo) -> String {
@@ -27,11 +27,16 @@ pub fn listed(zoo: &Zoo) -> Value {
         .models
         .iter()
         .map(|model| {
-            json!({
+            let mut entry = json!({
                 "name": model.name, "folder": encode(&model.folder), "weights": encode(&model.weights),
-                "sha256": model.digest, "pinned": model.pinned, "preprocessing": model.preprocessing,
-                "features": model.features, "notes": model.notes,
-            })
+                "sha256": model.digest, "pinned": model.pinned, "features": model.features, "notes": model.notes,
+            });
+            let (name, settings) = match &model.input {
+                ModelInput::Pictures(preprocessing) => ("preprocessing", json!(preprocessing)),
+                ModelInput::Texts(settings) => ("text", json!(settings)),
+            };
+            entry[name] = settings;
+            entry
         })
         .collect();
     let refused: Vec<Value> =

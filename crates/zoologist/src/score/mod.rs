@@ -69,6 +69,7 @@ pub use inputs::{Inputs, KnnTies, Settings};
 pub use logistic::{Probe, probe};
 pub use prepared::{Prepared, Problem};
 pub use result::{Null, Score, Status};
+pub use ridge::predictions as ridge_predictions;
 
 use wide::WideRows;
 

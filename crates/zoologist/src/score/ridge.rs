@@ -10,7 +10,7 @@ use faer::Mat;
 
 use super::linear::Basis;
 use super::{Evaluation, Rows, Status, chance, linear};
-use crate::base::Targets;
+use crate::base::{Columns, Features, Targets};
 
 /// Penalties tried, as powers of ten times the largest eigenvalue.
 const POWERS: std::ops::RangeInclusive<i32> = -8..=2;
@@ -30,7 +30,7 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
     }
     let targets = target_columns(rows.targets);
     let basis = Basis::of(&linear::centred(rows.features));
-    let Some(errors) = basis.and_then(|basis| least_left_out_errors(&basis, &targets)) else {
+    let Some((_, errors)) = basis.and_then(|basis| least_left_out_errors(&basis, &targets)) else {
         let note = "no penalty leaves anything to predict from, or the features have no eigenvectors to be found";
         return Evaluation::without_value("ridge", Status::NotApplicable, note);
     };
@@ -45,26 +45,60 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
     }
 }
 
-/// Left-out errors, n × t, at the best penalty.
-fn least_left_out_errors(basis: &Basis, targets: &Mat<f64>) -> Option<Mat<f64>> {
-    let top = basis.squares.last()?;
-    let rows = targets.nrows() as f64;
-    let centred = Mat::from_fn(targets.nrows(), targets.ncols(), {
-        let means: Vec<f64> = (0..targets.ncols()).map(|column| targets.col(column).sum() / rows).collect();
-        move |row, column| targets[(row, column)] - means[column]
-    });
+/// What a ridge regression on some rows, with the penalty of least left-out error, predicts for others: test rows ×
+/// targets, row after row. `None` where there is no such regression.
+///
+/// # Panics
+/// If the two matrices have different widths, or `targets` has not one row per row of `train`.
+pub fn predictions(train: &Features, targets: &Columns, test: &Features) -> Option<Vec<f64>> {
+    assert_eq!(train.dim(), test.dim(), "the same features are trained on and judged");
+    let targets = target_columns(&Targets::Regression(targets.clone()));
+    let table = linear::centred(train);
+    let basis = Basis::of(&table)?;
+    let (lambda, _) = least_left_out_errors(&basis, &targets)?;
+    let (centred, means) = about_their_means(&targets);
     let projected = linear::product(basis.vectors.transpose(), centred.as_ref());
-    let mut best: Option<(f64, Mat<f64>)> = None;
+    let shrunk = Mat::from_fn(projected.nrows(), projected.ncols(), |row, column| {
+        projected[(row, column)] / (basis.squares[row] + lambda)
+    });
+    // F' U diag(1 / (s² + lambda)) U' y
+    let weights = linear::product(table.as_ref(), linear::product(basis.vectors.as_ref(), shrunk.as_ref()).as_ref());
+    let mut centre = vec![0.0; train.dim()];
+    train.visit(0..train.rows(), |_, column, value| centre[column] += value / train.rows() as f64);
+    let width = means.len();
+    let mut predicted: Vec<f64> = (0..test.rows()).flat_map(|_| means.clone()).collect();
+    test.visit(0..test.rows(), |row, column, value| {
+        for target in 0..width {
+            predicted[row * width + target] += (value - centre[column]) * weights[(column, target)];
+        }
+    });
+    Some(predicted)
+}
+
+/// Targets about their means, and these means.
+fn about_their_means(targets: &Mat<f64>) -> (Mat<f64>, Vec<f64>) {
+    let rows = targets.nrows() as f64;
+    let means: Vec<f64> = (0..targets.ncols()).map(|column| targets.col(column).sum() / rows).collect();
+    let centred = Mat::from_fn(targets.nrows(), targets.ncols(), |row, column| targets[(row, column)] - means[column]);
+    (centred, means)
+}
+
+/// The best penalty, and the left-out errors at it, n × t.
+fn least_left_out_errors(basis: &Basis, targets: &Mat<f64>) -> Option<(f64, Mat<f64>)> {
+    let top = basis.squares.last()?;
+    let (centred, _) = about_their_means(targets);
+    let projected = linear::product(basis.vectors.transpose(), centred.as_ref());
+    let mut best: Option<(f64, f64, Mat<f64>)> = None;
     for power in POWERS.rev() {
         let lambda = top * 10_f64.powi(power);
         let weights: Vec<f64> = basis.squares.iter().map(|square| square / (square + lambda)).collect();
         let Some(errors) = left_out_errors(basis, &weights, &projected, &centred) else { continue };
         let total = errors.squared_norm_l2();
-        if best.as_ref().is_none_or(|(least, _)| total < *least) {
-            best = Some((total, errors));
+        if best.as_ref().is_none_or(|(least, ..)| total < *least) {
+            best = Some((total, lambda, errors));
         }
     }
-    best.map(|(_, errors)| errors)
+    best.map(|(_, lambda, errors)| (lambda, errors))
 }
 
 /// Left-out errors at one penalty; `None` where some row determines its own fit.
@@ -110,4 +144,24 @@ fn target_columns(targets: &Targets) -> Mat<f64> {
         Targets::Classes(classes) => f64::from(classes.index()[row] as usize == column),
         Targets::Multilabel(columns) | Targets::Regression(columns) => columns.row(row)[column],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Values;
+
+    #[test]
+    fn predictions_follow_a_linear_rule_on_rows_that_were_not_seen() {
+        let feature = |row: usize, column: usize| ((row * 7 + column * 13) % 11) as f64 + 100.0 * column as f64;
+        let features = |rows: std::ops::Range<usize>| {
+            Features::new(2, Values::F64(rows.flat_map(|row| [feature(row, 0), feature(row * row, 1)]).collect()))
+        };
+        let rule = |row: usize| 3.0 + 2.0 * feature(row, 0) - 0.5 * feature(row * row, 1);
+        let targets = Columns::new(vec!["y".to_owned()], (0..40).map(rule).collect()).unwrap();
+        let predicted = predictions(&features(0..40), &targets, &features(40..60)).unwrap();
+        for (found, row) in predicted.iter().zip(40..60) {
+            assert!((found - rule(row)).abs() < 1e-4, "{found} {}", rule(row));
+        }
+    }
 }

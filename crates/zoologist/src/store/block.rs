@@ -1,7 +1,7 @@
 //! A block: some rows of features in one checksummed file.
 //!
-//! A header of 64 bytes (magic, version, dimension, first row, rows, length of the failures, CRC-32C of all else,
-//! first 24 digits of the job's key), then the failures as JSON, then float32 rows, little-endian. The rows of
+//! A header of 64 bytes (magic, version, dimension, first row, rows, length of the JSON, CRC-32C of all else,
+//! first 24 digits of the job's key), then the failures and the count of cut texts as JSON, then float32 rows, little-endian. The rows of
 //! samples that failed are zeros and are named among the failures.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Key;
 
 const MAGIC: &[u8; 8] = b"ZOOBLOCK";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER: usize = 64;
 const KEY_DIGITS: usize = 24;
 /// Where the checksum stands.
@@ -29,6 +29,15 @@ pub struct Block {
     pub values: Vec<f32>,
     /// The samples that failed.
     pub failures: Vec<RowFailure>,
+    /// How many texts were cut to the longest length that the model reads.
+    pub truncated: u64,
+}
+
+/// What a block says of its rows beside their numbers.
+#[derive(Serialize, Deserialize)]
+struct Remarks {
+    failures: Vec<RowFailure>,
+    truncated: u64,
 }
 
 /// A sample without features.
@@ -48,7 +57,8 @@ impl Block {
 
     /// Writes the block's file.
     pub(super) fn write(&self, key: &Key, into: &mut dyn Write) -> std::io::Result<()> {
-        let failures = serde_json::to_vec(&self.failures)?;
+        let remarks = Remarks { failures: self.failures.clone(), truncated: self.truncated };
+        let remarks = serde_json::to_vec(&remarks)?;
         let numbers: Vec<u8> = self.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let header = [
             &MAGIC[..],
@@ -56,10 +66,10 @@ impl Block {
             &(self.dim as u32).to_le_bytes(),
             &self.first.to_le_bytes(),
             &(self.rows() as u64).to_le_bytes(),
-            &(failures.len() as u32).to_le_bytes(),
+            &(remarks.len() as u32).to_le_bytes(),
         ]
         .concat();
-        let rest = [key_digits(key), failures, numbers].concat();
+        let rest = [key_digits(key), remarks, numbers].concat();
         into.write_all(&header)?;
         into.write_all(&checksum(&header, &rest).to_le_bytes())?;
         into.write_all(&rest)
@@ -74,12 +84,13 @@ impl Block {
         if !ours || checksum(header.get(..CHECKSUM)?, bytes.get(CHECKSUM.checked_add(4)?..)?) != number(CHECKSUM)? {
             return None;
         }
-        let (failures, numbers) = body.split_at_checked(number(32)? as usize)?;
+        let (remarks, numbers) = body.split_at_checked(number(32)? as usize)?;
         let values: Vec<f32> =
             numbers.chunks_exact(4).filter_map(|chunk| Some(f32::from_le_bytes(chunk.try_into().ok()?))).collect();
         let dim = number(12)? as usize;
         let expected = usize::try_from(long(24)?).ok()?.checked_mul(dim)?;
-        let block = Self { first: long(16)?, dim, values, failures: serde_json::from_slice(failures).ok()? };
+        let Remarks { failures, truncated } = serde_json::from_slice(remarks).ok()?;
+        let block = Self { first: long(16)?, dim, values, failures, truncated };
         (dim > 0 && block.values.len() == expected).then_some(block)
     }
 }
@@ -101,7 +112,7 @@ mod tests {
     fn a_block_comes_back_and_any_flipped_bit_is_found() {
         let key = Key::of(&[("model", "a")]);
         let failures = vec![RowFailure { row: 8, reason: "cut off".to_owned() }];
-        let block = Block { first: 7, dim: 2, values: vec![1.0, 2.0, 0.0, 0.0], failures };
+        let block = Block { first: 7, dim: 2, values: vec![1.0, 2.0, 0.0, 0.0], failures, truncated: 3 };
         let mut file = vec![];
         block.write(&key, &mut file).unwrap();
         assert_eq!(Block::read(&key, &file), Some(block));

@@ -61,15 +61,16 @@ impl JobFolder {
     pub fn seal(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
         let mut values = vec![];
         let mut failures: Vec<RowFailure> = vec![];
-        let mut dim = 0;
+        let (mut dim, mut truncated) = (0, 0);
         for rows in ranges {
             let path = self.block_path(rows.start as u64);
             let block = self.block(rows).ok_or(Error::Damaged { path, what: "the block is missing or damaged" })?;
             dim = block.dim;
             values.extend(block.values);
             failures.extend(block.failures);
+            truncated += block.truncated;
         }
-        let sealed = Sealed { dim, values, failures, metadata };
+        let sealed = Sealed { dim, values, failures, truncated, metadata };
         sealed.write(&self.key, &self.sealed_path())?;
         let blocks = self.path.join("blocks");
         fs::remove_dir_all(&blocks).and_then(|()| fs::create_dir(&blocks)).map_err(refused("clear", &blocks))?;

@@ -19,6 +19,8 @@ struct Facts {
     /// Of the rows' bytes.
     blake3: String,
     failures: Vec<RowFailure>,
+    #[serde(default)]
+    truncated: u64,
     metadata: BTreeMap<String, String>,
 }
 
@@ -31,6 +33,8 @@ pub struct Sealed {
     pub values: Vec<f32>,
     /// The samples that failed.
     pub failures: Vec<RowFailure>,
+    /// How many texts were cut to the longest length that the model reads.
+    pub truncated: u64,
     /// What the extractor said of itself.
     pub metadata: BTreeMap<String, String>,
 }
@@ -47,6 +51,7 @@ impl Sealed {
             key: key.as_str().to_owned(),
             blake3: blake3::hash(&bytes).to_hex().to_string(),
             failures: self.failures.clone(),
+            truncated: self.truncated,
             metadata: self.metadata.clone(),
         };
         atomic::write(path, |into| {
@@ -72,7 +77,8 @@ impl Sealed {
             && rows > 0
             && dim > 0;
         let values = tensor.data().chunks_exact(4).filter_map(|chunk| Some(f32::from_le_bytes(chunk.try_into().ok()?)));
-        sound.then(|| Self { dim, values: values.collect(), failures: facts.failures, metadata: facts.metadata })
+        let Facts { failures, truncated, metadata, .. } = facts;
+        sound.then(|| Self { dim, values: values.collect(), failures, truncated, metadata })
     }
 }
 

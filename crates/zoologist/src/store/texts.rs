@@ -118,6 +118,11 @@ impl Texts {
         Ok(Self { file, path: path.to_owned(), count, index })
     }
 
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// How many texts there are.
     pub fn len(&self) -> usize {
         self.count as usize

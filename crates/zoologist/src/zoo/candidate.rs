@@ -11,8 +11,15 @@ use super::pins::{self, Digests, Pin};
 use super::preparation::{Fields, Preparation};
 use super::settings::{Settings, json};
 use super::weights::{self, Kind};
-use super::{Error, Model, Problem, hugging_face, sidecar, timm};
+use super::{Error, Form, Model, ModelInput, Problem, hugging_face, sidecar, text, timm};
 use crate::base::path_text::{escape, show};
+
+/// Files that say how pictures are prepared.
+const PICTURE_SETTINGS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
+/// Encoders whose safetensors are read natively, by `model_type`.
+const NATIVE_FAMILIES: [&str; 6] = ["bert", "mpnet", "distilbert", "roberta", "xlm-roberta", "camembert"];
+/// What tables of static embeddings call themselves.
+const STATIC_FAMILIES: [&str; 4] = ["static", "model2vec", "wordllama", "glove"];
 
 /// Something that may be a model.
 #[derive(Debug, Clone)]
@@ -38,7 +45,13 @@ pub(super) enum Source {
 struct Found {
     root: Root,
     weights: PathBuf,
-    settings: Settings,
+    form: Form,
+    input: ModelInput,
+    /// The value of the graph that holds the features.
+    features: Option<String>,
+    /// The digest that is pinned beside the weights.
+    sha256: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Candidate {
@@ -80,21 +93,23 @@ impl Candidate {
             Source::Hub(name) => hub::fetched(access, name)?,
         };
         let found = if path.is_dir() { in_folder(&path)? } else { bare(&path)? };
-        let external = weights::external(&found.root, &found.weights)?;
+        let external = match found.form {
+            Form::Onnx => weights::external(&found.root, &found.weights)?,
+            Form::Native { .. } | Form::Static => vec![],
+        };
         let digests = Digests::of(&found.root, &found.weights, &external)?;
         let sums = pins::sums(&found.root)?;
         let pinned = self.pinned(&found, &digests, &sums).map_err(|problem| problem.at(&path))?;
-        let Found { root, weights, settings: Settings { preparation, features, .. } } = found;
-        let Preparation { preprocessing, notes } = preparation;
+        let Found { root, weights, form, input, features, notes, .. } = found;
         let (name, folder, digest) = (self.name(), root.folder().to_path_buf(), digests.whole());
-        Ok(Model { name, folder, weights, external, preprocessing, features, digest, pinned, notes })
+        Ok(Model { name, folder, weights, external, form, input, features, digest, pinned, notes })
     }
 
     /// Compares the files with every pin; tells whether there is one.
     fn pinned(&self, found: &Found, digests: &Digests, sums: &BTreeMap<PathBuf, String>) -> Result<bool, Problem> {
         let file = found.root.folder().join(&found.weights);
         let anew = format!("run `zoologist zoo add {} --preprocess … --force` to pin it anew", show(&file));
-        let in_sidecar = found.settings.sha256.clone().map(|expected| Pin { expected, renew: anew });
+        let in_sidecar = found.sha256.clone().map(|expected| Pin { expected, renew: anew });
         let in_list = self.sha256.clone().map(|expected| Pin { expected, renew: "correct sha256 in zoo.toml".into() });
         let mut pinned = digests.check_sums(&found.root, sums)?;
         for pin in in_sidecar.into_iter().chain(in_list) {
@@ -107,28 +122,47 @@ impl Candidate {
 
 /// The folder of a bare ONNX file, and its name there.
 pub(super) fn bare_weights(file: &Path) -> Result<(Root, PathBuf), Error> {
-    let name = PathBuf::from(file.file_name().unwrap_or_default());
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let nameless = PathBuf::new;
     let problem = match Kind::of(file) {
         _ if !file.exists() => Problem::Missing,
-        Kind::Onnx => {
-            let root = Root::new(folder)?;
-            return root.find(&name).map(|_| (root, name));
-        }
+        Kind::Onnx => return weights::home_of(file),
         Kind::Safetensors => Problem::OnlySafetensors { library: "transformers", path: folder.to_path_buf() },
         Kind::Pickle => Problem::Pickle { file: nameless() },
         Kind::Foreign => Problem::Foreign { file: nameless() },
-        Kind::Other => Problem::NotAModel,
+        Kind::Words | Kind::Array | Kind::Other => Problem::NotAModel,
     };
     Err(problem.at(file))
 }
 
 fn bare(file: &Path) -> Result<Found, Error> {
+    if Kind::of(file) == Kind::Words {
+        return bare_words(file);
+    }
     let (root, weights) = bare_weights(file)?;
     let without = || Problem::NoSidecar { file: file.to_path_buf() }.at(file);
     let settings = beside_weights(&root, &weights)?.ok_or_else(without)?;
-    Ok(Found { root, weights, settings })
+    Ok(Found::of_sidecar(root, weights, settings))
+}
+
+/// A file of words and their vectors needs nothing beside it.
+fn bare_words(file: &Path) -> Result<Found, Error> {
+    let (root, weights) = weights::home_of(file)?;
+    let read = text::embeddings(&root, Fields(&Map::new()), Path::new(""), true)?;
+    Ok(Found::of_text(root, weights, Form::Static, read, None))
+}
+
+impl Found {
+    fn of_sidecar(root: Root, weights: PathBuf, settings: Settings) -> Self {
+        let Settings { preparation: Preparation { preprocessing, notes }, features, sha256 } = settings;
+        let input = ModelInput::Pictures(preprocessing);
+        Self { root, weights, form: Form::Onnx, input, features, sha256, notes }
+    }
+
+    fn of_text(root: Root, weights: PathBuf, form: Form, read: text::Read, features: Option<String>) -> Self {
+        let (input, notes) = (ModelInput::Texts(read.settings), read.notes);
+        Self { root, weights, form, input, features, sha256: None, notes }
+    }
 }
 
 /// The settings in the sidecar of these weights.
@@ -142,17 +176,88 @@ fn in_folder(folder: &Path) -> Result<Found, Error> {
     let root = Root::new(folder)?;
     let config = object(&root, "config.json")?.unwrap_or_default();
     let config = Fields(&config);
+    let features = features(config).map_err(|problem| problem.at(&folder.join("config.json")))?;
+    if !is_for_pictures(&root, config)?
+        && let Some(found) = text_model(folder, config, features.clone())?
+    {
+        return Ok(found);
+    }
+    let weights = weights::find(&root, library(config))?;
+    if let Some(settings) = beside_weights(&root, &weights)? {
+        return Ok(Found::of_sidecar(root, weights, settings));
+    }
+    let without = || Problem::NoPreprocessing { weights: folder.join(&weights) }.at(folder);
+    let preparation = preparation(&root, config)?.ok_or_else(without)?;
+    Ok(Found::of_sidecar(root, weights, Settings { preparation, features, sha256: None }))
+}
+
+/// Whether a file says how pictures are prepared. Models for pictures and texts together count.
+fn is_for_pictures(root: &Root, config: Fields) -> Result<bool, Error> {
+    if timm::settings(config).is_some() || weights::has_sidecar(root)? {
+        return Ok(true);
+    }
+    for name in PICTURE_SETTINGS {
+        if object(root, name)?.is_some_and(|object| picture_settings(name, Fields(&object)).is_some()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The text encoder or the table of static embeddings in a folder, if it holds one.
+fn text_model(folder: &Path, config: Fields, features: Option<String>) -> Result<Option<Found>, Error> {
+    let root = Root::new(folder)?;
+    if let Some((weights, read)) = static_embeddings(&root, config)? {
+        return Ok(Some(Found::of_text(root, weights, Form::Static, read, None)));
+    }
+    if !text::is_text(&root, Path::new(""))? {
+        return Ok(None);
+    }
+    let (weights, form) = encoder(&root, config)?;
+    let read = text::encoder(&root, config)?;
+    Ok(Some(Found::of_text(root, weights, form, read, features)))
+}
+
+/// The library that exports the model.
+fn library(config: Fields) -> &'static str {
     let of_timm = timm::settings(config).is_some() || config.get("library_name").is_some_and(|name| name == "timm");
-    let weights = weights::find(&root, if of_timm { "timm" } else { "transformers" })?;
-    let settings = match beside_weights(&root, &weights)? {
-        Some(settings) => settings,
-        None => Settings {
-            preparation: preparation(&root, &weights, config)?,
-            features: features(config).map_err(|problem| problem.at(&folder.join("config.json")))?,
-            sha256: None,
-        },
-    };
-    Ok(Found { root, weights, settings })
+    if of_timm { "timm" } else { "transformers" }
+}
+
+/// The weights of a text encoder: an ONNX file first, else safetensors of a family that is read natively.
+fn encoder(root: &Root, config: Fields) -> Result<(PathBuf, Form), Error> {
+    if weights::has_onnx(root)? {
+        return Ok((weights::find(root, "transformers")?, Form::Onnx));
+    }
+    let native = PathBuf::from("model.safetensors");
+    let named = |problem: Problem| problem.at(&root.folder().join("config.json"));
+    let family = config.text("model_type").map_err(named)?;
+    match family {
+        Some(family) if NATIVE_FAMILIES.contains(&family) && root.find(&native)?.is_some() => {
+            Ok((native, Form::Native { config_sha256: root.sha256(Path::new("config.json"))? }))
+        }
+        _ => weights::find(root, "transformers").map(|weights| (weights, Form::Onnx)),
+    }
+}
+
+/// A table of static embeddings and how its texts are read, if the folder holds one: `modules.json` names it, or
+/// `config.json` calls the model static, or has no type and there is a table beside a tokenizer and no other weights.
+fn static_embeddings(root: &Root, config: Fields) -> Result<Option<(PathBuf, text::Read)>, Error> {
+    let named = |problem: Problem| problem.at(&root.folder().join("config.json"));
+    let family = config.text("model_type").map_err(named)?;
+    let home = text::static_module(root)?;
+    let stated = home.is_some() || family.is_some_and(|family| STATIC_FAMILIES.contains(&family));
+    if !stated && (family.is_some() || weights::has_onnx(root)?) {
+        return Ok(None);
+    }
+    let home = home.unwrap_or_default();
+    let Some(weights) = weights::table(root, &home)? else { return Ok(None) };
+    let in_weights = Kind::of(&weights) == Kind::Words;
+    if !stated && !in_weights && !text::is_text(root, &home)? {
+        return Ok(None);
+    }
+    let read = text::embeddings(root, config, &home, in_weights)?;
+    Ok(Some((weights, read)))
 }
 
 /// The value of the graph that `config.json` names: `"zoologist": {"features": "…"}`.
@@ -161,27 +266,23 @@ fn features(config: Fields) -> Result<Option<String>, Problem> {
     Ok(ours.flatten().map(str::to_owned))
 }
 
-/// How a folder says that pictures are prepared: Hugging Face's file first, then timm's.
-fn preparation(root: &Root, weights: &Path, config: Fields) -> Result<Preparation, Error> {
+/// How a folder says that pictures are prepared: Hugging Face's file first, then timm's. `None` if it doesn't.
+fn preparation(root: &Root, config: Fields) -> Result<Option<Preparation>, Error> {
     let named = |name: &str| {
         let path = root.folder().join(name);
         move |problem: Problem| problem.at(&path)
     };
-    for name in ["preprocessor_config.json", "processor_config.json"] {
+    for name in PICTURE_SETTINGS {
         let Some(object) = object(root, name)? else { continue };
         let Some(settings) = picture_settings(name, Fields(&object)) else { continue };
         return match timm::settings(settings) {
             Some(settings) => timm::read(settings),
             None => config.text("model_type").and_then(|model_type| hugging_face::read(settings, model_type)),
         }
+        .map(Some)
         .map_err(named(name));
     }
-    if let Some(settings) = timm::settings(config) {
-        return timm::read(settings).map_err(named("config.json"));
-    }
-    let text = root.find(Path::new("tokenizer.json"))?.is_some();
-    let weights = root.folder().join(weights);
-    Err(if text { Problem::Text } else { Problem::NoPreprocessing { weights } }.at(root.folder()))
+    timm::settings(config).map(|settings| timm::read(settings).map_err(named("config.json"))).transpose()
 }
 
 /// The part of a file that is about pictures: all of it, or what transformers 5 saves for pictures and text together.

@@ -71,7 +71,7 @@ pub enum Problem {
     Several(Vec<String>),
     /// Weights as safetensors only.
     #[error(
-        "only safetensors weights: this build runs ONNX; export it with `python tools/export.py {library} {} -o OUT`",
+        "only safetensors weights, of a family that is not read natively; export it to ONNX with `python tools/export.py {library} {} -o OUT`",
         show(path)
     )]
     OnlySafetensors {
@@ -96,9 +96,9 @@ pub enum Problem {
         /// The file within the folder; empty if the path itself is one.
         file: PathBuf,
     },
-    /// A text encoder.
-    #[error("is a text encoder (it has a tokenizer.json): this build ranks models for pictures")]
-    Text,
+    /// Word vectors without words.
+    #[error("holds vectors, but nothing says which words they belong to: put the tokenizer.json, or a words.txt with one word a line, beside them")]
+    NoVocabulary,
     /// A model folder that doesn't say how pictures are to be prepared.
     #[error(
         "does not say how pictures are to be prepared: add a preprocessor_config.json, or run `zoologist zoo add {} \

@@ -1,7 +1,8 @@
-//! The zoo: which models there are, and how each wants its pictures prepared.
+//! The zoo: which models there are, and how each wants its pictures or texts prepared.
 //!
-//! A model is a folder (its weights as ONNX, and a `preprocessor_config.json` or timm's `config.json`) or a bare
-//! `.onnx` file with a sidecar `<name>.toml`. Nothing here parses or runs a model: settings beside it are read, and its
+//! A model is a folder (its weights, and a `preprocessor_config.json`, timm's `config.json` or a `tokenizer.json`), a bare
+//! `.onnx` file with a sidecar `<name>.toml`, or a file of word vectors. Weights are ONNX; of text encoders also the
+//! safetensors of a few families, and tables of static embeddings. Nothing here parses or runs a model: settings beside it are read, and its
 //! files are hashed. Folders are not trusted: only regular files beneath them are opened, and pickles never are.
 //!
 //! Where a path may stand, a name of the Hugging Face hub may stand too, as `org/name` or `org/name@revision`; a path
@@ -20,6 +21,7 @@ pub mod preprocessing;
 mod preset;
 mod settings;
 mod sidecar;
+mod text;
 mod timm;
 mod weights;
 mod zoo_file;
@@ -28,6 +30,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::base::path_text::show;
 use crate::base::{Fail, Fault};
@@ -41,6 +44,7 @@ use weights::Kind;
 pub use error::{Error, Problem};
 pub use hub::{Access, Remote, Trouble};
 pub use preset::{PRESETS, Preset};
+pub use text::{TextFile, TextSettings, TokenPooling, Vocabulary};
 
 /// The list of a zoo's models.
 const ZOO_FILE: &str = "zoo.toml";
@@ -54,12 +58,14 @@ pub struct Model {
     pub name: String,
     /// All files of the model lie beneath it.
     pub folder: PathBuf,
-    /// The ONNX file, relative to `folder`.
+    /// The file of weights, relative to `folder`.
     pub weights: PathBuf,
     /// Files beside the weights that may hold their external data, relative to `folder`. The worker may open no other.
     pub external: Vec<PathBuf>,
-    /// What is to be done to a picture.
-    pub preprocessing: Preprocessing,
+    /// What the weights are.
+    pub form: Form,
+    /// What the model takes, and how that is prepared.
+    pub input: ModelInput,
     /// The value of the graph that holds the features, if the model's settings name one.
     pub features: Option<String>,
     /// SHA-256 in hexadecimal: of the weights, or, if there is external data, of the text that `sha256sum` prints
@@ -69,6 +75,42 @@ pub struct Model {
     pub pinned: bool,
     /// What was assumed while reading the settings, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// What a file of weights is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// An ONNX graph.
+    Onnx,
+    /// The safetensors of a family of encoders whose network is built in; `config.json` says how large it is.
+    Native {
+        /// SHA-256 of `config.json`.
+        config_sha256: String,
+    },
+    /// A table with one vector per token or word.
+    Static,
+}
+
+/// What a model takes, and how that is prepared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ModelInput {
+    /// Pictures.
+    #[serde(rename = "preprocessing")]
+    Pictures(Preprocessing),
+    /// Texts.
+    #[serde(rename = "text")]
+    Texts(TextSettings),
+}
+
+impl ModelInput {
+    /// What it takes, in the plural.
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Pictures(_) => "pictures",
+            Self::Texts(_) => "texts",
+        }
+    }
 }
 
 /// Something in a zoo that can't be used.
@@ -286,8 +328,8 @@ fn is_model(folder: &Path) -> bool {
 /// Whether a file in a zoo holds weights, rather than the external data of another file.
 fn is_weights(name: &Path, names: &[PathBuf]) -> bool {
     match Kind::of(name) {
-        Kind::Onnx => true,
-        Kind::Other => false,
+        Kind::Onnx | Kind::Words => true,
+        Kind::Array | Kind::Other => false,
         _ => !names.contains(&name.with_extension("onnx")),
     }
 }

@@ -26,6 +26,15 @@ pub(super) fn json(text: &str) -> Result<Map<String, Value>, Problem> {
     }
 }
 
+/// A JSON list.
+pub(super) fn json_list(text: &str) -> Result<Vec<Value>, Problem> {
+    match serde_json::from_str(text) {
+        Ok(Value::Array(list)) => Ok(list),
+        Ok(_) => Err(Problem::Malformed("is not a JSON list".into())),
+        Err(error) => Err(Problem::malformed(format!("is not valid JSON: {error}"))),
+    }
+}
+
 /// Values from TOML. Nesting is limited by the parser.
 pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     toml::from_str(text).map_err(|error| {

@@ -23,6 +23,10 @@ pub(super) enum Kind {
     Pickle,
     /// Keras or TensorFlow.
     Foreign,
+    /// Words and their vectors, one a line, as GloVe's and fastText's files.
+    Words,
+    /// A NumPy array.
+    Array,
     Other,
 }
 
@@ -33,6 +37,9 @@ impl Kind {
             "onnx" => Self::Onnx,
             "safetensors" => Self::Safetensors,
             other if PICKLES.contains(&other) => Self::Pickle,
+            "vec" => Self::Words,
+            "txt" if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("glove")) => Self::Words,
+            "npy" => Self::Array,
             other if FOREIGN.contains(&other) => Self::Foreign,
             _ => Self::Other,
         }
@@ -58,6 +65,57 @@ pub(super) fn find(root: &Root, library: &'static str) -> Result<PathBuf, Error>
                 .at(root.folder()))
         }
     }
+}
+
+/// Whether there is an ONNX file where [`find`] looks.
+pub(super) fn has_onnx(root: &Root) -> Result<bool, Error> {
+    let onnx = |folder: &str| root.names(Path::new(folder)).map(|names| names.iter().any(|name| Kind::of(name) == Kind::Onnx));
+    Ok(onnx("")? || onnx("onnx")?)
+}
+
+/// Whether an ONNX file has a sidecar.
+pub(super) fn has_sidecar(root: &Root) -> Result<bool, Error> {
+    for folder in ["", "onnx"].map(Path::new) {
+        for name in root.names(folder)?.iter().filter(|name| Kind::of(name) == Kind::Onnx) {
+            if root.find(&super::sidecar::beside(&folder.join(name)))?.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The table of static embeddings in a folder of the model: `model.safetensors`, else the only file of safetensors, else
+/// of words and vectors, else the only NumPy array. `None` if there is none.
+pub(super) fn table(root: &Root, home: &Path) -> Result<Option<PathBuf>, Error> {
+    let usual = home.join("model.safetensors");
+    if root.find(&usual)?.is_some() {
+        return Ok(Some(usual));
+    }
+    let names = root.names(home)?;
+    for kind in [Kind::Safetensors, Kind::Words, Kind::Array] {
+        let found: Vec<&PathBuf> = names.iter().filter(|name| Kind::of(name) == kind).collect();
+        match found[..] {
+            [] => {}
+            [only] => {
+                let path = home.join(only);
+                return root.find(&path).map(|_| Some(path));
+            }
+            _ => {
+                let names = found.iter().map(|name| crate::base::path_text::show(name)).collect();
+                return Err(Problem::Several(names).at(root.folder()));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The folder of a bare file, and the file's name there.
+pub(super) fn home_of(file: &Path) -> Result<(Root, PathBuf), Error> {
+    let name = PathBuf::from(file.file_name().unwrap_or_default());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let root = Root::new(folder)?;
+    root.find(&name).map(|_| (root, name))
 }
 
 /// Why a folder without an ONNX file can't be used.

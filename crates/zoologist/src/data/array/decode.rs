@@ -220,7 +220,7 @@ fn bfloat([low, high]: [u8; 2]) -> f32 {
 }
 
 /// IEEE 754 half precision: 1 bit sign, 5 bits exponent, 10 bits fraction.
-pub(in crate::data) fn half(bits: u16) -> f32 {
+pub(crate) fn half(bits: u16) -> f32 {
     let fraction = f32::from(bits & 0x3ff);
     let magnitude = match (bits >> 10) & 0x1f {
         0 => fraction * 2.0_f32.powi(-24),

@@ -114,12 +114,13 @@ fn span(bytes: &mut [u8], offset: u64, length: Option<u64>) -> Option<&mut [u8]>
     bytes.get_mut(start..end)
 }
 
-fn permute(bytes: &mut [u8], width: usize, mut stream: crate::base::Stream) {
-    let count = bytes.len() / width;
+/// Puts groups of `width` entries into random order.
+pub(super) fn permute<T>(entries: &mut [T], width: usize, mut stream: crate::base::Stream) {
+    let count = entries.len() / width;
     for last in (1..count).rev() {
         let other = stream.below(last + 1);
-        for byte in 0..width {
-            bytes.swap(last * width + byte, other * width + byte);
+        for entry in 0..width {
+            entries.swap(last * width + entry, other * width + entry);
         }
     }
 }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ort::environment::Environment;
-use ort::session::Session as OrtSession;
-use ort::value::TensorRef;
+use ort::session::{Session as OrtSession, SessionInputValue};
+use ort::value::{Tensor as OrtTensor, TensorElementType, TensorRef};
 
-use super::{Runtime, Session, Tensor};
-use crate::extract::onnx::{ModelBytes, ModelError};
+use super::{Input, NetworkBytes, Runtime, Session, Tensor, graph};
+use crate::extract::onnx::ModelError;
 
 /// The oldest version whose interface we use, as its middle number.
 const OLDEST: u32 = 24;
@@ -21,7 +21,15 @@ pub struct OnnxRuntime {
 
 struct OnnxSession {
     session: OrtSession,
+    inputs: Vec<OnnxInput>,
     outputs: Vec<String>,
+}
+
+/// An input of the graph.
+struct OnnxInput {
+    name: String,
+    /// Whether it takes integers of 32 bits.
+    narrow: bool,
 }
 
 impl OnnxRuntime {
@@ -44,11 +52,12 @@ impl Runtime for OnnxRuntime {
 
     fn load(
         &self,
-        model: &ModelBytes,
-        _input: &str,
+        network: &NetworkBytes,
+        inputs: &[&str],
         outputs: &[&str],
         sessions: usize,
     ) -> Result<Vec<Box<dyn Session>>, ModelError> {
+        let model = graph(network, "onnxruntime")?;
         let session = |_| {
             let mut builder = OrtSession::builder(&self.environment)
                 .map_err(refusal)?
@@ -61,17 +70,25 @@ impl Runtime for OnnxRuntime {
                     builder.with_external_initializer_file_in_memory(name, bytes.clone().into()).map_err(refusal)?;
             }
             let session = builder.commit_from_memory(&model.model).map_err(refusal)?;
+            let narrow = |name: &str| {
+                let found = session.inputs().iter().find(|input| input.name() == name);
+                found.and_then(|input| input.dtype().tensor_type()) == Some(TensorElementType::Int32)
+            };
+            let inputs = inputs.iter().map(|&name| OnnxInput { name: name.to_owned(), narrow: narrow(name) }).collect();
             let outputs = outputs.iter().map(|&name| name.to_owned()).collect();
-            Ok(Box::new(OnnxSession { session, outputs }) as Box<dyn Session>)
+            Ok(Box::new(OnnxSession { session, inputs, outputs }) as Box<dyn Session>)
         };
         (0..sessions).map(session).collect()
     }
 }
 
 impl Session for OnnxSession {
-    fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>, ModelError> {
-        let view = TensorRef::from_array_view((&input.shape[..], &input.values[..])).map_err(refusal)?;
-        let found = self.session.run(ort::inputs![view]).map_err(refusal)?;
+    fn run(&mut self, inputs: &[Input]) -> Result<Vec<Tensor>, ModelError> {
+        let values = self.inputs.iter().zip(inputs).map(|(named, input)| {
+            let value = value(input, named.narrow)?;
+            Ok((named.name.as_str(), value))
+        });
+        let found = self.session.run(values.collect::<Result<Vec<_>, ModelError>>()?).map_err(refusal)?;
         let tensor = |name: &String| {
             let value = found.get(name.as_str()).ok_or_else(|| refusal(format!("there is no output `{name}`")))?;
             let (shape, values) = value.try_extract_tensor::<f32>().map_err(refusal)?;
@@ -79,6 +96,19 @@ impl Session for OnnxSession {
         };
         self.outputs.iter().map(tensor).collect()
     }
+}
+
+fn value<'a>(input: &Input<'a>, narrow: bool) -> Result<SessionInputValue<'a>, ModelError> {
+    Ok(match *input {
+        Input::Floats(tensor) => {
+            TensorRef::from_array_view((&tensor.shape[..], &tensor.values[..])).map_err(refusal)?.into()
+        }
+        Input::Integers { shape, values } if narrow => {
+            let values: Vec<i32> = values.iter().map(|&value| value as i32).collect();
+            OrtTensor::from_array((shape, values)).map_err(refusal)?.into()
+        }
+        Input::Integers { shape, values } => TensorRef::from_array_view((shape, values)).map_err(refusal)?.into(),
+    })
 }
 
 fn refusal(error: impl std::fmt::Display) -> ModelError {

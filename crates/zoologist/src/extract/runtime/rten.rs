@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
+use rten_tensor::TensorView;
 use rten_tensor::prelude::*;
 
-use super::{Runtime, Session, Tensor};
-use crate::extract::onnx::{ModelBytes, ModelError};
+use super::{Input, NetworkBytes, Runtime, Session, Tensor, graph};
+use crate::extract::onnx::ModelError;
 
 /// The built-in runtime.
 pub struct Rten;
 
 struct RtenSession {
     model: Arc<Model>,
-    input: NodeId,
+    inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
     thread: Arc<ThreadPool>,
 }
@@ -25,22 +26,23 @@ impl Runtime for Rten {
 
     fn load(
         &self,
-        model: &ModelBytes,
-        input: &str,
+        network: &NetworkBytes,
+        inputs: &[&str],
         outputs: &[&str],
         sessions: usize,
     ) -> Result<Vec<Box<dyn Session>>, ModelError> {
+        let model = graph(network, "rten")?;
         let mut options = ModelOptions::with_all_ops();
         options.prepack_weights(true);
         for (name, bytes) in &model.external {
             options.external_data(name, bytes.clone());
         }
         let model = Arc::new(options.load(model.model.clone()).map_err(refusal)?);
-        let input = model.node_id(input).map_err(refusal)?;
-        let outputs = outputs.iter().map(|name| model.node_id(name)).collect::<Result<Vec<_>, _>>().map_err(refusal)?;
+        let nodes = |names: &[&str]| names.iter().map(|name| model.node_id(name)).collect::<Result<Vec<_>, _>>();
+        let (inputs, outputs) = (nodes(inputs).map_err(refusal)?, nodes(outputs).map_err(refusal)?);
         let session = |_| {
-            let (model, outputs) = (Arc::clone(&model), outputs.clone());
-            Box::new(RtenSession { model, input, outputs, thread: Arc::new(ThreadPool::with_num_threads(1)) })
+            let (model, inputs, outputs) = (Arc::clone(&model), inputs.clone(), outputs.clone());
+            Box::new(RtenSession { model, inputs, outputs, thread: Arc::new(ThreadPool::with_num_threads(1)) })
                 as Box<dyn Session>
         };
         Ok((0..sessions).map(session).collect())
@@ -48,17 +50,27 @@ impl Runtime for Rten {
 }
 
 impl Session for RtenSession {
-    fn run(&mut self, input: &Tensor) -> Result<Vec<Tensor>, ModelError> {
-        let view = rten_tensor::NdTensorView::from_data(shape_of(input)?, &input.values[..]);
+    fn run(&mut self, inputs: &[Input]) -> Result<Vec<Tensor>, ModelError> {
         let options = RunOptions::default().with_thread_pool(Some(Arc::clone(&self.thread)));
-        let inputs = vec![(self.input, ValueOrView::from(view.as_dyn()))];
-        let found = self.model.run(inputs, &self.outputs, Some(options)).map_err(refusal)?;
+        let narrow: Vec<Vec<i32>> = inputs.iter().map(narrowed).collect();
+        let values = self.inputs.iter().zip(inputs.iter().zip(&narrow)).map(|(&node, (input, narrow))| {
+            let value = match input {
+                Input::Floats(tensor) => ValueOrView::from(TensorView::from_data(&tensor.shape[..], &tensor.values[..])),
+                Input::Integers { shape, .. } => ValueOrView::from(TensorView::from_data(&shape[..], &narrow[..])),
+            };
+            (node, value)
+        });
+        let found = self.model.run(values.collect(), &self.outputs, Some(options)).map_err(refusal)?;
         found.into_iter().map(tensor).collect()
     }
 }
 
-fn shape_of(input: &Tensor) -> Result<[usize; 4], ModelError> {
-    input.shape.clone().try_into().map_err(|_| ModelError::Unfit("a batch of pictures has 4 axes".to_owned()))
+/// rten's integers have 32 bits.
+fn narrowed(input: &Input) -> Vec<i32> {
+    match input {
+        Input::Floats(_) => vec![],
+        Input::Integers { values, .. } => values.iter().map(|&value| value as i32).collect(),
+    }
 }
 
 fn tensor(value: Value) -> Result<Tensor, ModelError> {

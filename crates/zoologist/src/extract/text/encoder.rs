@@ -1,0 +1,202 @@
+//! A text encoder made ready: blocks of texts in, feature vectors of one layer or of all out.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, batches};
+use super::embeddings::beyond;
+use super::pooling::{pooled, shares};
+use super::tokens::{Ids, Tokens};
+use super::{BlockFeatures, native, onnx};
+use crate::base::Seed;
+use crate::extract::onnx::ModelError;
+use crate::extract::order::{Description, LayerDescription, NetworkPlan};
+use crate::extract::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
+use crate::store::Text;
+use crate::zoo::{Form, TextSettings, TokenPooling};
+
+/// The length, in tokens, of the sequence whose multiply-adds stand for a text's.
+pub const REFERENCE_LENGTH: usize = 32;
+
+/// An encoder on one thread.
+pub struct Encoder {
+    session: Box<dyn Session>,
+    shared: Arc<Shared>,
+}
+
+/// What all threads share.
+struct Shared {
+    tokens: Tokens,
+    pooling: TokenPooling,
+    roles: Vec<Role>,
+    layers: Vec<Layer>,
+    vocabulary: Option<usize>,
+}
+
+/// A network and what it says of itself, before it is loaded.
+pub struct Ready {
+    /// The network.
+    pub network: NetworkBytes,
+    /// Its inputs, by name.
+    pub inputs: Vec<(String, Role)>,
+    /// Its layers, from the first to the last.
+    pub layers: Vec<Layer>,
+    /// How many token ids it knows, if it says so.
+    pub vocabulary: Option<usize>,
+    /// The longest sequence that it can read, if it says so.
+    pub positions: Option<usize>,
+    /// Where the features of the last layer come from, in words.
+    pub features_from: String,
+    /// Multiply-adds of a sequence of [`REFERENCE_LENGTH`] tokens.
+    pub multiply_adds: Option<u64>,
+}
+
+/// What an input is fed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Token ids.
+    Ids,
+    /// 1 for tokens, 0 for padding.
+    Mask,
+    /// Token types.
+    Types,
+    /// The places of the tokens, from 0.
+    Positions,
+    /// The share of each token in the pooled vector: texts × 1 × length.
+    Shares,
+}
+
+/// A layer of an encoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name.
+    pub name: String,
+    /// The output that gives it.
+    pub output: String,
+    /// Multiply-adds up to it of a sequence of [`REFERENCE_LENGTH`] tokens.
+    pub multiply_adds: Option<u64>,
+}
+
+/// Loads an encoder for several threads, runs it once on a short text, and says what it is.
+pub fn load(
+    plan: &NetworkPlan,
+    settings: &TextSettings,
+    permuted: Option<Seed>,
+    runtime: &dyn Runtime,
+    threads: usize,
+) -> Result<(Description, Vec<Encoder>), ModelError> {
+    let ready = match plan.form {
+        Form::Native { .. } => native::ready(plan, permuted, runtime)?,
+        Form::Onnx | Form::Static => onnx::ready(plan, settings.pooling, permuted, runtime)?,
+    };
+    let tokens = Tokens::load(&plan.folder, settings, vec![], ready.positions)?;
+    let inputs: Vec<&str> = ready.inputs.iter().map(|(name, _)| name.as_str()).collect();
+    let outputs: Vec<&str> = ready.layers.iter().map(|layer| layer.output.as_str()).collect();
+    let sessions = runtime.load(&ready.network, &inputs, &outputs, threads)?;
+    let roles = ready.inputs.iter().map(|(_, role)| *role).collect();
+    let shared = Shared { tokens, pooling: settings.pooling, roles, layers: ready.layers, vocabulary: ready.vocabulary };
+    let shared = Arc::new(shared);
+    let mut encoders: Vec<Encoder> =
+        sessions.into_iter().map(|session| Encoder { session, shared: Arc::clone(&shared) }).collect();
+    let first = encoders.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
+    let layers = first.try_out()?;
+    let description = Description {
+        dim: layers.iter().map(|layer| layer.dim).sum(),
+        features_from: format!("{}, {} over the tokens", ready.features_from, settings.pooling.word()),
+        runtime: Some(runtime.name()),
+        multiply_adds: ready.multiply_adds,
+        layers,
+    };
+    Ok((description, encoders))
+}
+
+impl Encoder {
+    /// The features of a block of texts, all layers side by side.
+    pub fn features(&mut self, texts: &[Text]) -> Result<BlockFeatures, ModelError> {
+        let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<Ids>, ModelError>>()?;
+        let mut features = vec![vec![]; texts.len()];
+        for batch in batches(&ids, self.shared.tokens.padding) {
+            for tensor in self.run(&batch)? {
+                self.shared.pool(&tensor, &batch, &mut features)?;
+            }
+        }
+        let truncated = ids.iter().filter(|ids| ids.truncated).count();
+        let dim = features.iter().map(Vec::len).max().unwrap_or(0);
+        features.iter_mut().filter(|found| found.is_empty()).for_each(|found| found.resize(dim, 0.0));
+        Ok(BlockFeatures { features, truncated })
+    }
+
+    /// The ids of a text, all of which the embedding table must know.
+    fn ids(&self, text: &Text) -> Result<Ids, ModelError> {
+        let (tokens, vocabulary) = (&self.shared.tokens, self.shared.vocabulary);
+        let ids = tokens.ids(text)?;
+        let known = |id: i64| vocabulary.is_none_or(|size| usize::try_from(id).is_ok_and(|id| id < size));
+        match ids.ids.iter().find(|&&id| !known(id)) {
+            Some(&id) => Err(beyond(id, &tokens.token(id), vocabulary.unwrap_or(0))),
+            None => Ok(ids),
+        }
+    }
+
+    fn run(&mut self, batch: &Batch) -> Result<Vec<Tensor>, ModelError> {
+        let shape = batch.shape();
+        let positions: Vec<i64> = batch.members.iter().flat_map(|_| 0..batch.length as i64).collect();
+        let shares = self.shared.shares(batch);
+        let input = |role: &Role| match role {
+            Role::Ids => Input::Integers { shape, values: &batch.ids },
+            Role::Mask => Input::Integers { shape, values: &batch.mask },
+            Role::Types => Input::Integers { shape, values: &batch.types },
+            Role::Positions => Input::Integers { shape, values: &positions },
+            Role::Shares => Input::Floats(&shares),
+        };
+        let inputs: Vec<Input> = self.shared.roles.iter().map(input).collect();
+        self.session.run(&inputs)
+    }
+
+    /// Runs a short text, to see how wide each layer is.
+    fn try_out(&mut self) -> Result<Vec<LayerDescription>, ModelError> {
+        let ids = self.ids(&Text { first: "a".to_owned(), second: None })?;
+        let Some(batch) = batches(&[ids], self.shared.tokens.padding).pop() else {
+            return Err(ModelError::Unfit("its tokenizer makes no token of the text \"a\"".to_owned()));
+        };
+        let found = self.run(&batch)?;
+        let layer = |(layer, tensor): (&Layer, Tensor)| LayerDescription {
+            name: layer.name.clone(),
+            dim: tensor.shape.last().copied().unwrap_or(0),
+            multiply_adds: layer.multiply_adds,
+        };
+        Ok(self.shared.layers.iter().zip(found).map(layer).collect())
+    }
+}
+
+impl Shared {
+    /// texts × 1 × length shares of the tokens in the pooled vectors.
+    fn shares(&self, batch: &Batch) -> Tensor {
+        let wanted = self.roles.contains(&Role::Shares);
+        let row = |&tokens: &usize| shares(self.pooling, tokens, batch.length).unwrap_or_default();
+        let values = if wanted { batch.tokens.iter().flat_map(row).collect() } else { vec![] };
+        Tensor { shape: vec![batch.members.len(), 1, batch.length], values }
+    }
+
+    /// Appends one layer's vector of each text: token states are pooled, what is pooled already is taken.
+    fn pool(&self, found: &Tensor, batch: &Batch, features: &mut [Vec<f32>]) -> Result<(), ModelError> {
+        let (rows, length) = (batch.members.len(), batch.length);
+        let size = found.values.len().checked_div(rows).unwrap_or(0);
+        match found.shape[..] {
+            [batch_size, tokens, dim] if batch_size == rows && tokens == length && tokens * dim == size => {
+                for ((&place, &tokens), states) in batch.members.iter().zip(&batch.tokens).zip(found.values.chunks(size)) {
+                    features[place].extend(pooled(self.pooling, states, tokens, dim));
+                }
+            }
+            [batch_size, dim] | [batch_size, 1, dim] if batch_size == rows && dim == size => {
+                for (&place, vector) in batch.members.iter().zip(found.values.chunks(size)) {
+                    features[place].extend_from_slice(vector);
+                }
+            }
+            _ => {
+                let shape = &found.shape;
+                let reason = format!("a layer of shape {shape:?} is neither the states of {rows} × {length} tokens nor {rows} vectors");
+                return Err(ModelError::Unfit(reason));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! From texts to features: tokens, batches of like length, a network or a table of vectors, pooling.
+//!
+//! A block of texts is taken whole, so that its texts can be sorted by length; what comes out for one text depends on
+//! the texts beside it by rounding alone.
+
+mod batch;
+mod embeddings;
+mod encoder;
+mod native;
+mod onnx;
+mod pooling;
+mod tokens;
+pub mod tfidf;
+
+pub use embeddings::Embeddings;
+pub use encoder::{Encoder, load as load_encoder};
+pub use tokens::Tokens;
+
+/// What came of a block of texts.
+pub struct BlockFeatures {
+    /// One vector per text.
+    pub features: Vec<Vec<f32>>,
+    /// How many texts were cut to the longest length that the model reads.
+    pub truncated: usize,
+}

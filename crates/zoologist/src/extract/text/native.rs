@@ -1,0 +1,65 @@
+//! Encoders whose safetensors are read natively: their layers have known names.
+
+use safetensors::SafeTensors;
+
+use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
+use crate::base::Seed;
+use crate::extract::onnx::{ModelError, permute};
+use crate::extract::order::{LayerSet, NetworkPlan};
+use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
+
+/// Reads the files of an encoder and asks the runtime what it is.
+pub fn ready(plan: &NetworkPlan, permuted: Option<Seed>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
+    let mut network = read(plan)?;
+    if let Some(seed) = permuted {
+        permute_weights(&mut network.weights, seed)?;
+    }
+    let facts = runtime.encoder(&network, REFERENCE_LENGTH)?;
+    let last = facts.multiply_adds.len().saturating_sub(1);
+    let first = if plan.layers == LayerSet::All { 0 } else { last };
+    let layer = |number: usize| Layer {
+        name: if number == 0 { "embeddings".to_owned() } else { format!("block {number}") },
+        output: format!("hidden_{number}"),
+        multiply_adds: facts.multiply_adds.get(number).copied(),
+    };
+    let inputs = [("input_ids", Role::Ids), ("attention_mask", Role::Mask), ("token_type_ids", Role::Types)];
+    Ok(Ready {
+        network: NetworkBytes::Native(network),
+        inputs: inputs.map(|(name, role)| (name.to_owned(), role)).to_vec(),
+        layers: (first..=last).map(layer).collect(),
+        vocabulary: Some(facts.vocabulary),
+        positions: Some(facts.positions),
+        features_from: format!("hidden state {last} of {last}"),
+        multiply_adds: facts.multiply_adds.last().copied(),
+    })
+}
+
+fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
+    let (config, weights) = (plan.folder.join("config.json"), plan.folder.join(&plan.weights));
+    let refuse = |path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| ModelError::Read { path, source }
+    };
+    Ok(NativeBytes {
+        config: std::fs::read_to_string(&config).map_err(refuse(&config))?,
+        weights: std::fs::read(&weights).map_err(refuse(&weights))?,
+    })
+}
+
+/// Puts the numbers of each tensor into random order.
+fn permute_weights(file: &mut [u8], seed: Seed) -> Result<(), ModelError> {
+    let damaged = |_| ModelError::Unfit("model.safetensors is damaged or cut off. Fetch it again".to_owned());
+    let (header, metadata) = SafeTensors::read_metadata(file).map_err(damaged)?;
+    let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, tensor) in tensors {
+        let start = header + size_of::<u64>();
+        let (from, to) = tensor.data_offsets;
+        let width = tensor.dtype.bitsize() / 8;
+        let floats = format!("{:?}", tensor.dtype).contains('F');
+        if let Some(bytes) = file.get_mut(start + from..start + to).filter(|_| floats && width > 0) {
+            permute(bytes, width, seed.stream("permuted weights", &name));
+        }
+    }
+    Ok(())
+}
