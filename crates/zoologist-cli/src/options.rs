@@ -53,6 +53,8 @@ pub enum Command {
     Rank(Rank),
     /// Score features that you already have
     Score(Score),
+    /// Which layer of a model to take features from: list the layers, or probe each on your labelled data
+    Layers(LayersOptions),
     /// Make statistics of features, whole or by parts that `merge` joins
     Stats(Stats),
     /// Join statistics that were made apart
@@ -174,6 +176,53 @@ pub enum RuntimeName {
     Rten,
     /// ONNX Runtime: its library is looked for in `ZOOLOGIST_ONNXRUNTIME`, `ORT_DYLIB_PATH` and the active Python
     Onnxruntime,
+}
+
+/// Options of `layers`.
+#[derive(Args)]
+pub struct LayersOptions {
+    /// A model: a folder, an .onnx file, or a name of the Hugging Face hub
+    pub model: PathBuf,
+    /// A labelled data set, as for `rank`
+    #[arg(required_unless_present = "list")]
+    pub data: Option<PathBuf>,
+    /// Only list the layers
+    #[arg(long, conflicts_with_all = ["data", "report"])]
+    pub list: bool,
+    /// What probes each layer
+    #[arg(long, default_value = "ridge", value_name = "PROBE")]
+    pub probe: ProbeName,
+    /// How the states of a text's tokens are pooled [default: as the model says]
+    #[arg(long, value_name = "HOW")]
+    pub pooling: Option<PoolingName>,
+    /// Study a seeded, stratified sample of N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub samples: Option<u32>,
+    /// Write a report that can be opened in any browser, offline
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// What runs the model
+    #[arg(long, default_value = "auto", value_name = "RUNTIME")]
+    pub runtime: RuntimeName,
+}
+
+/// What probes a layer.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ProbeName {
+    /// Ridge regression, left-one-out quality in closed form
+    Ridge,
+    /// Logistic regression, held-out accuracy over five folds
+    Logistic,
+}
+
+impl ProbeName {
+    /// The metric's name.
+    pub fn metric(self) -> &'static str {
+        match self {
+            Self::Ridge => "ridge",
+            Self::Logistic => "logistic",
+        }
+    }
 }
 
 /// Options of `score`.

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 6] = [
     &["base"],
     &["stats", "data", "zoo", "store"],
     &["score", "extract"],
-    &[],
+    &["layers"],
     &["rank", "inspect", "evaluate"],
     &["report"],
 ];

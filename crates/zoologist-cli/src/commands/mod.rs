@@ -3,6 +3,7 @@
 mod evaluate;
 mod extract;
 mod inspect;
+mod layers;
 mod machinery;
 mod rank;
 mod score;
@@ -20,6 +21,7 @@ pub fn run(options: Options) -> Result<Outcome> {
     match command {
         Command::Rank(options) => rank::run(&global, &options),
         Command::Score(options) => score::run(&global, &options),
+        Command::Layers(options) => layers::run(&global, &options),
         Command::Stats(options) => statistics::make(&global, &options),
         Command::Merge(options) => statistics::merge(&global, &options),
         Command::Evaluate(options) => evaluate::run(&global, &options),

@@ -11,6 +11,7 @@ mod candidate;
 mod error;
 pub mod export;
 mod features;
+pub mod layer_study;
 mod layers;
 mod matrix;
 mod order;

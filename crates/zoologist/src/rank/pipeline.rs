@@ -17,9 +17,9 @@ use super::{
 };
 use crate::base::path_text::show;
 use crate::base::{Targets, Task};
-use crate::extract::RuntimeChoice;
+use crate::extract::{Description, RuntimeChoice};
 use crate::extract::launch::Machinery;
-use crate::score::{self, Metric};
+use crate::score::{self, Metric, Settings};
 use crate::zoo::{self, Access};
 
 /// Metrics computed beside the one that orders.
@@ -46,11 +46,13 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let failed = failed_rows(&outcomes);
     require_a_picture(&samples, &outcomes, &failed)?;
     let judges = judges(plan, &samples, machinery)?;
-    let whole = Scored::of(&samples, scored_count(&samples, judges.as_ref()), &failed, widest(&outcomes), plan)?;
+    let settings = Settings { seed: plan.seed, knn_ties: plan.knn_ties, ..Settings::default() };
+    let count = scored_count(&samples, judges.as_ref());
+    let whole = Scored::of(&samples, count, &failed, widest(&outcomes, plan.layers), settings)?;
     progress.phase("scoring");
-    let choosing = if plan.layers == Layers::Best { Some(whole.half(false, plan)?) } else { None };
+    let choosing = if plan.layers == Layers::Best { Some(whole.half(false)?) } else { None };
     choose_layers(&mut outcomes, metrics[0], choosing.as_ref(), plan)?;
-    let scored = if choosing.is_some() { whole.half(true, plan)? } else { whole };
+    let scored = if choosing.is_some() { whole.half(true)? } else { whole };
     let mut entries = entries(&outcomes, &metrics, &scored, plan, machinery)?;
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
@@ -168,8 +170,13 @@ fn choose_layers(
     Ok(())
 }
 
-fn widest(outcomes: &[Outcome]) -> usize {
-    extracted(outcomes).map(|(_, found)| found.description.dim).max().unwrap_or(1)
+/// The widest features that are scored.
+fn widest(outcomes: &[Outcome], layers: Layers) -> usize {
+    let width = |description: &Description| match layers {
+        Layers::Last | Layers::All => description.dim,
+        Layers::Mean | Layers::Best => description.layers.iter().map(|layer| layer.dim).max().unwrap_or(1),
+    };
+    extracted(outcomes).map(|(_, found)| width(&found.description)).max().unwrap_or(1)
 }
 
 fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {

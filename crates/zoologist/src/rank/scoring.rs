@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::Error;
 use super::features::Extracted;
 use super::layers::View;
-use super::plan::Plan;
 use super::samples::Samples;
 use crate::base::path_text::show;
 use crate::base::{Features, Targets};
@@ -14,10 +13,12 @@ use crate::score::{self, Asked, Evaluation, Inputs, Metric, Rows, Settings};
 use crate::store::Key;
 
 /// Changes whenever a score may come out differently.
-const SCORES_VERSION: &str = "3";
+const SCORES_VERSION: &str = "4";
 
 /// The rows that are scored: those of all candidates that every candidate could read.
 pub struct Scored {
+    /// The data set, as text.
+    path: String,
     /// Places in the samples' order.
     pub rows: Vec<usize>,
     /// Their targets.
@@ -34,10 +35,17 @@ pub struct Scored {
 
 impl Scored {
     /// The first `count` samples but for those that failed, cut into shards for features of up to `dim` numbers.
-    pub fn of(samples: &Samples, count: usize, failed: &[usize], dim: usize, plan: &Plan) -> Result<Self, Error> {
+    pub fn of(
+        samples: &Samples,
+        count: usize,
+        failed: &[usize],
+        dim: usize,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let path = show(&samples.job.dataset.path);
         let readable = |place: &usize| failed.binary_search(place).is_err();
         let rows: Vec<usize> = (0..count).filter(readable).collect();
-        let refuse = |source| Error::Targets { path: show(&plan.data), source };
+        let refuse = |source| Error::Targets { path: path.clone(), source };
         let targets = samples.targets.select(&rows).map_err(refuse)?;
         let place = |bound: usize| rows.partition_point(|&row| row < bound);
         let shards = samples.partition.sample(count).shards(shard_count(count, dim));
@@ -48,15 +56,15 @@ impl Scored {
             .collect();
         let order = rows.iter().map(|&row| samples.partition.order()[row]).collect();
         let digest = digest(&rows, &targets, &shards);
-        let settings = Settings { seed: plan.seed, knn_ties: plan.knn_ties, ..Settings::default() };
-        Ok(Self { rows, targets, shards, order, settings, digest })
+        Ok(Self { path, rows, targets, shards, order, settings, digest })
     }
 
     /// Every other shard, beginning with the first or the second. A class that has no sample there is left out.
-    pub fn half(&self, second: bool, plan: &Plan) -> Result<Self, Error> {
+    pub fn half(&self, second: bool) -> Result<Self, Error> {
         let chosen: Vec<&Range<usize>> = self.shards.iter().skip(usize::from(second)).step_by(2).collect();
         let places: Vec<usize> = chosen.iter().flat_map(|shard| (*shard).clone()).collect();
-        let refuse = |source| Error::Targets { path: show(&plan.data), source };
+        let path = self.path.clone();
+        let refuse = |source| Error::Targets { path: path.clone(), source };
         let targets = self.targets.select(&places).map_err(refuse)?;
         let mut end = 0;
         let shards = chosen.iter().map(|shard| {
@@ -67,7 +75,8 @@ impl Scored {
         let rows: Vec<usize> = places.iter().map(|&place| self.rows[place]).collect();
         let order = places.iter().map(|&place| self.order[place]).collect();
         let digest = digest(&rows, &targets, &shards);
-        Ok(Self { rows, targets, shards, order, settings: self.settings.clone(), digest })
+        let settings = self.settings.clone();
+        Ok(Self { path, rows, targets, shards, order, settings, digest })
     }
 
     /// These rows of a candidate's features, as far as they are looked at.
@@ -102,23 +111,12 @@ pub fn scores(
         Key::of(&parts)
     };
     let kept: Vec<Option<Evaluation>> = metrics.iter().map(|metric| extracted.folder.result(&key(metric))).collect();
-    let missing: Vec<&Metric> =
+    let missing: Vec<&'static Metric> =
         metrics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(metric, _)| *metric).collect();
     if missing.is_empty() {
         return Ok(kept.into_iter().flatten().collect());
     }
-    let features = scored.features(extracted, view);
-    let inputs = Inputs::default();
-    let rows = Rows {
-        features: &features,
-        targets: &scored.targets,
-        shards: &scored.shards,
-        order: &scored.order,
-        inputs: &inputs,
-        settings: &scored.settings,
-    };
-    let mut found =
-        score::evaluate(&missing, &rows, Asked { interval: true, ..Asked::default() }).into_iter().zip(&missing);
+    let mut found = evaluated(&missing, scored, &scored.features(extracted, view)).into_iter().zip(&missing);
     let mut all = vec![];
     for kept in kept {
         match kept {
@@ -132,4 +130,18 @@ pub fn scores(
         }
     }
     Ok(all)
+}
+
+/// Computes scores of the scored rows' features, with intervals.
+pub fn evaluated(metrics: &[&'static Metric], scored: &Scored, features: &Features) -> Vec<Evaluation> {
+    let inputs = Inputs::default();
+    let rows = Rows {
+        features,
+        targets: &scored.targets,
+        shards: &scored.shards,
+        order: &scored.order,
+        inputs: &inputs,
+        settings: &scored.settings,
+    };
+    score::evaluate(metrics, &rows, Asked { interval: true, ..Asked::default() })
 }

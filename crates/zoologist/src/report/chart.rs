@@ -27,9 +27,15 @@ const MODEL: RGBColor = RGBColor(0x2F, 0x6F, 0xB7);
 /// Bars of baselines.
 const BASELINE: RGBColor = RGBColor(0xC9, 0xB0, 0x7A);
 
-/// Every colour of a picture, by name.
-pub const COLOURS: [(&str, RGBColor); 5] =
-    [("ink", INK), ("muted", MUTED), ("grid", GRID), ("model", MODEL), ("baseline", BASELINE)];
+/// Every colour of a picture, by name, as a page writes it.
+pub fn colours() -> [(&'static str, String); 5] {
+    let colours = [("ink", INK), ("muted", MUTED), ("grid", GRID), ("model", MODEL), ("baseline", BASELINE)];
+    colours.map(|(name, colour)| (name, hexadecimal(colour)))
+}
+
+fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
 
 const WIDTH: u32 = 920;
 const LABELS: u32 = 232;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use askama::Template;
-use plotters::style::RGBColor;
 
 use super::chart::{self, Bar};
 use super::rows::{self, Reading, Row};
@@ -111,14 +110,10 @@ impl Page {
             failures: rows::failures(ranking),
             skipped: ranking.skipped.iter().map(|skipped| (escape(&skipped.path), escape(&skipped.reason))).collect(),
             advice: ranking.advice.iter().map(|advice| escape(advice)).collect(),
-            colours: chart::COLOURS.map(|(name, colour)| (name, hexadecimal(colour))),
+            colours: chart::colours(),
             version: env!("CARGO_PKG_VERSION"),
         })
     }
-}
-
-fn hexadecimal(RGBColor(red, green, blue): RGBColor) -> String {
-    format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
 fn or_nothing(text: Option<String>) -> String {
@@ -320,7 +315,7 @@ mod tests {
     #[test]
     fn every_colour_of_a_picture_can_be_replaced_by_the_page() {
         let page = page(|_| ());
-        let named = chart::COLOURS.map(|(_, colour)| super::hexadecimal(colour));
+        let named = chart::colours().map(|(_, colour)| colour);
         let used = page.split(" fill=\"#").chain(page.split(" stroke=\"#")).skip(1).filter_map(|rest| rest.get(..6));
         for colour in used.filter(|text| text.chars().all(|c| c.is_ascii_hexdigit())) {
             assert!(named.contains(&format!("#{colour}")), "#{colour}");

@@ -9,6 +9,7 @@
 pub mod evaluation;
 pub mod html;
 pub mod json;
+pub mod layers;
 pub mod table;
 pub mod text;
 pub mod zoo;

@@ -22,6 +22,7 @@
 
 pub mod agreement;
 mod discriminant;
+mod effective_rank;
 mod emms;
 mod energy;
 mod gamma_function;
@@ -65,6 +66,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+pub use effective_rank::effective_rank;
 pub use inputs::{Inputs, KnnTies, Settings};
 pub use logistic::{Probe, probe};
 pub use prepared::{Prepared, Problem};

@@ -6,6 +6,8 @@
 //! of the left-out predictions; otherwise 1 - sum e² / sum (y - mean of the others)², averaged over the columns.
 //! Source: Golub, Heath and Wahba (1979), eq. 1.8. Time n d min(n, d).
 
+use std::ops::Range;
+
 use faer::Mat;
 
 use super::linear::Basis;
@@ -39,8 +41,12 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
         let per_row: Vec<f64> = (0..count).map(right).collect();
         return Evaluation::mean_of_rows("ridge", &per_row, rows.shards, chance(rows.targets));
     }
-    match mean_left_out_r2(&targets, &errors) {
-        Some(value) => Evaluation::with_value("ridge", value, vec![], None),
+    match mean_left_out_r2(&targets, &errors, &(0..0)) {
+        Some(value) => {
+            let without = |shard: &Range<usize>| mean_left_out_r2(&targets, &errors, shard);
+            let replicates: Option<Vec<f64>> = rows.shards.iter().map(without).collect();
+            Evaluation::with_value("ridge", value, replicates.unwrap_or_default(), None)
+        }
         None => Evaluation::without_value("ridge", Status::NotApplicable, "no target varies"),
     }
 }
@@ -125,14 +131,20 @@ fn predicted(targets: &Mat<f64>, errors: &Mat<f64>, row: usize) -> usize {
     (1..targets.ncols()).fold(0, |best, column| if prediction(column) > prediction(best) { column } else { best })
 }
 
-/// Mean over the varying columns of 1 - sum e² / sum (y - mean of the others)².
-fn mean_left_out_r2(targets: &Mat<f64>, errors: &Mat<f64>) -> Option<f64> {
+/// Mean over the varying columns of 1 - sum e² / sum (y - mean of the others)², but for the rows of one shard. The
+/// errors are those of the regression on all rows: only the average over rows is jackknifed.
+fn mean_left_out_r2(targets: &Mat<f64>, errors: &Mat<f64>, without: &Range<usize>) -> Option<f64> {
     let rows = targets.nrows() as f64;
+    let sum = |values: &mut dyn Iterator<Item = f64>| -> f64 {
+        values.enumerate().filter(|(row, _)| !without.contains(row)).map(|(_, value)| value).sum()
+    };
     let one = |column: usize| {
         let mean = targets.col(column).sum() / rows;
         // A column of equal numbers may be off its mean by rounding. y - mean of the others = (y - mean) n / (n - 1)
-        let spread: f64 = targets.col_as_slice(column).iter().map(|y| ((y - mean) * rows / (rows - 1.0)).powi(2)).sum();
-        (spread > 1e-28 * rows * mean * mean).then(|| 1.0 - errors.col(column).squared_norm_l2() / spread)
+        let apart = |y: &f64| ((y - mean) * rows / (rows - 1.0)).powi(2);
+        let spread = sum(&mut targets.col_as_slice(column).iter().map(apart));
+        let error = sum(&mut errors.col_as_slice(column).iter().map(|error| error * error));
+        (spread > 1e-28 * rows * mean * mean).then(|| 1.0 - error / spread)
     };
     let found: Vec<f64> = (0..targets.ncols()).filter_map(one).collect();
     (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)

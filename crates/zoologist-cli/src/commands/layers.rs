@@ -1,0 +1,61 @@
+//! `zoologist layers`.
+
+use zoologist::base::Seed;
+use zoologist::layers::LayerStudy;
+use zoologist::rank::Progress;
+use zoologist::rank::layer_study::{self, StudyPlan};
+use zoologist::report;
+use zoologist::store::Store;
+
+use super::{machinery, outcome};
+use crate::end::{Failure, Outcome, Result, print};
+use crate::options::{Global, LayersOptions, PoolingName};
+use crate::progress::Bars;
+
+/// Runs the command.
+pub fn run(global: &Global, options: &LayersOptions) -> Result<Outcome> {
+    let Some(data) = &options.data else { return list(global, options) };
+    let plan = StudyPlan {
+        model: options.model.clone(),
+        data: data.clone(),
+        pooling: options.pooling.map(PoolingName::pooling),
+        probe: options.probe.metric(),
+        samples: options.samples.map(|count| count as usize),
+        seed: Seed(global.seed),
+    };
+    let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let study = layer_study::study(&plan, &machinery::access(global, &say), &machinery, &progress)?;
+    drop(progress);
+    write_report(options, &study)?;
+    print(&if global.json {
+        report::json::to_string(&study)
+    } else {
+        report::layers::study(&study, super::terminal_width())
+    })?;
+    Ok(outcome(global, !study.skipped.is_empty()))
+}
+
+fn write_report(options: &LayersOptions, study: &LayerStudy) -> Result<()> {
+    let Some(path) = &options.report else { return Ok(()) };
+    let page = report::layers::page(study).map_err(Failure::internal)?;
+    std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))
+}
+
+/// The layers alone. What a model says of itself is not kept: the store is a folder that goes away.
+fn list(global: &Global, options: &LayersOptions) -> Result<Outcome> {
+    let folder = tempfile::tempdir().map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?;
+    let machinery = machinery::machinery(global, options.runtime, Store::at(folder.path()))?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let pooling = options.pooling.map(PoolingName::pooling);
+    let found = layer_study::list(&options.model, pooling, &machinery::access(global, &say), &machinery)?;
+    drop(progress);
+    print(&if global.json {
+        report::json::to_string(&found)
+    } else {
+        report::layers::list_of(&found, super::terminal_width())
+    })?;
+    Ok(Outcome::Complete)
+}
