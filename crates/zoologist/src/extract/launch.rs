@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::order::{Description, Extractor, Order, RuntimeChoice, SampleFiles};
+use super::SampleFiles;
+use super::order::{Assignment, Description, Extractor, Order, RuntimeChoice, TokenOrder};
+use super::text::TokenCounts;
 use super::worker::Message;
 use crate::base::path_text::escape;
 use crate::base::{Fail, Fault};
@@ -99,7 +101,33 @@ pub fn run(
     order: &Order,
     listener: &mut dyn Listener,
 ) -> Result<Description, LaunchError> {
-    let order = folder.write_order(order)?;
+    let heard = converse(launcher, folder, &Assignment::Features(Box::new(order.clone())), listener)?;
+    heard.description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
+}
+
+/// Lets a worker count tokens.
+pub fn count_tokens(machinery: &Machinery, order: TokenOrder) -> Result<TokenCounts, LaunchError> {
+    let key = Key::of(&[("what", "tokens"), ("folder", &order.folder.to_string_lossy())]);
+    let folder = machinery.store.job(&key)?;
+    let heard = converse(&machinery.launcher, &folder, &Assignment::Tokens(order), &mut Deaf)?;
+    heard.tokens.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
+}
+
+/// What a worker said.
+#[derive(Default)]
+struct Heard {
+    description: Option<Description>,
+    tokens: Option<TokenCounts>,
+}
+
+/// Starts a worker, listens to it and makes sense of its end.
+fn converse(
+    launcher: &Launcher,
+    folder: &JobFolder,
+    assignment: &Assignment,
+    listener: &mut dyn Listener,
+) -> Result<Heard, LaunchError> {
+    let order = folder.write_order(assignment)?;
     let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
     let heard = listen(&mut child, launcher.stop, listener);
@@ -112,20 +140,23 @@ pub fn run(
     if launcher.stop.load(Ordering::Relaxed) {
         return Err(LaunchError::Interrupted);
     }
-    let description = heard?;
+    let heard = heard?;
     match status.code() {
-        Some(0) => description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned())),
+        Some(0) => Ok(heard),
         Some(REFUSED) => Err(LaunchError::Refused(words.trim_start_matches("zoologist: ").to_owned())),
         _ => Err(LaunchError::Died(described(status, &words))),
     }
 }
 
+/// Hears nothing of the progress.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn rows(&mut self, _: usize) {}
+}
+
 /// Lets a worker load an extractor and say what it is, without any picture.
 pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Description, LaunchError> {
-    struct Deaf;
-    impl Listener for Deaf {
-        fn rows(&mut self, _: usize) {}
-    }
     let key = Key::of(&[("what", "description"), ("extractor", &extractor.identity())]);
     let order = Order {
         samples: SampleFiles::Pictures { root: PathBuf::new(), pictures: vec![] },
@@ -154,22 +185,19 @@ fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
         .spawn()
 }
 
-fn listen(
-    child: &mut Child,
-    stop: &AtomicBool,
-    listener: &mut dyn Listener,
-) -> Result<Option<Description>, LaunchError> {
-    let mut description = None;
-    let Some(stdout) = child.stdout.take() else { return Ok(None) };
+fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> Result<Heard, LaunchError> {
+    let mut heard = Heard::default();
+    let Some(stdout) = child.stdout.take() else { return Ok(heard) };
     let mut reader = BufReader::new(stdout);
     loop {
         let mut line = vec![];
         let count = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).unwrap_or(0);
         if count == 0 || stop.load(Ordering::Relaxed) {
-            return Ok(description);
+            return Ok(heard);
         }
         match serde_json::from_slice(&line) {
-            Ok(Message::Ready(found)) => description = Some(found),
+            Ok(Message::Ready(found)) => heard.description = Some(found),
+            Ok(Message::Tokens(found)) => heard.tokens = Some(found),
             Ok(Message::Rows(count)) => listener.rows(count),
             Ok(Message::Failed(reason)) => return Err(LaunchError::Model(reason)),
             Err(_) => {

@@ -16,9 +16,11 @@ mod order;
 pub mod picture;
 pub mod preprocess;
 pub mod runtime;
+mod sample_files;
 pub mod text;
 pub mod worker;
 
 pub use order::{
-    Description, Extractor, LayerDescription, LayerSet, NetworkPlan, Order, RuntimeChoice, SampleFiles,
+    Assignment, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, Order, RuntimeChoice, TokenOrder,
 };
+pub use sample_files::{SampleFiles, SamplesError};

@@ -5,12 +5,35 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::SampleFiles;
 use crate::base::{Seed, path_text};
-use crate::data::PictureSource;
 use crate::store::Key;
-use crate::zoo::{Form, Model, ModelInput};
+use crate::zoo::{Form, Model, ModelInput, TextSettings};
 
-/// One worker's task: some rows of one extractor's features.
+/// What a worker is asked to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Assignment {
+    /// To compute features.
+    Features(Box<Order>),
+    /// To count tokens.
+    Tokens(TokenOrder),
+}
+
+/// Texts whose tokens are to be counted, by the tokenizer of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenOrder {
+    /// The model's folder.
+    #[serde(with = "path_text")]
+    pub folder: PathBuf,
+    /// How the model reads texts.
+    pub settings: TextSettings,
+    /// The texts.
+    pub samples: SampleFiles,
+    /// Threads to use.
+    pub threads: usize,
+}
+
+/// Some rows of one extractor's features.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// All samples of the job.
@@ -28,29 +51,6 @@ pub struct Order {
     pub store_root: PathBuf,
     /// The job in the store.
     pub key: Key,
-}
-
-/// Where a worker finds the samples of its job. A sample's place is its row of the features.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum SampleFiles {
-    /// Pictures.
-    Pictures {
-        /// The folder that their paths are relative to.
-        #[serde(with = "path_text")]
-        root: PathBuf,
-        /// The pictures, in the order of the rows.
-        pictures: Vec<PictureSource>,
-    },
-    /// Texts.
-    Texts {
-        /// A file of texts in the store.
-        #[serde(with = "path_text")]
-        file: PathBuf,
-        /// What it holds, as digest.
-        digest: String,
-        /// The table that they were read from, for messages.
-        origin: String,
-    },
 }
 
 /// Something that turns a picture or a text into a feature vector.

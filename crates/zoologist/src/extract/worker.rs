@@ -12,14 +12,15 @@ use std::sync::{Arc, mpsc};
 
 use serde::{Deserialize, Serialize};
 
+use super::SampleFiles;
 use super::baseline;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::order::{Description, Extractor, NetworkPlan, Order, RuntimeChoice, SampleFiles};
+use super::order::{Assignment, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
 use super::picture::{self, Rgb};
 use super::runtime::Runtime;
 use super::text::tfidf::{self, TfIdf};
-use super::text::{BlockFeatures, Embeddings, Encoder, load_encoder};
+use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
 use crate::base::{Fail, Fault, Seed};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{Block, JobFolder, RowFailure, Store, Text, Texts};
@@ -33,6 +34,8 @@ pub enum Message {
     Ready(Description),
     /// So many more rows are done.
     Rows(usize),
+    /// The tokens are counted.
+    Tokens(TokenCounts),
     /// The extractor can't be used.
     Failed(String),
 }
@@ -75,15 +78,27 @@ pub type OpenRuntime<'a> = &'a dyn Fn(&RuntimeChoice) -> Result<Box<dyn Runtime>
 pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write) -> Result<(), WorkerError> {
     let unreadable = |error: &dyn std::fmt::Display| WorkerError::Order(error.to_string());
     let bytes = std::fs::read(order).map_err(|error| unreadable(&error))?;
-    let order: Order = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
-    let folder = Store::with_root(order.store_root.clone()).job(&order.key)?;
+    let assignment: Assignment = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
     let mut say = |message: &Message| say(&mut out, message);
-    let result = extract(&order, &folder, open_runtime, &mut say);
+    let result = match &assignment {
+        Assignment::Features(order) => {
+            let folder = Store::with_root(order.store_root.clone()).job(&order.key)?;
+            extract(order, &folder, open_runtime, &mut say)
+        }
+        Assignment::Tokens(order) => count_tokens(order, &mut say),
+    };
     if let Err(error @ (WorkerError::Model(_) | WorkerError::NotFinite(_))) = &result {
         say(&Message::Failed(error.to_string()))?;
         return Ok(());
     }
     result
+}
+
+fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(order.threads).build();
+    let pool = pool.map_err(|error| WorkerError::Order(error.to_string()))?;
+    let counts = pool.install(|| text::count(order, &order.settings))?;
+    say(&Message::Tokens(counts))
 }
 
 fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
@@ -317,7 +332,9 @@ fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Resu
         Extractor::TextLength => {
             Ok((described(2, "numbers of letters and words, as logarithms"), each(order, || Machine::TextLength)))
         }
-        Extractor::Constant => Ok((described(1, "the same number for every sample"), each(order, || Machine::Constant))),
+        Extractor::Constant => {
+            Ok((described(1, "the same number for every sample"), each(order, || Machine::Constant)))
+        }
     }
 }
 

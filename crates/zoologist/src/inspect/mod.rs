@@ -201,13 +201,7 @@ fn model(path: &Path, access: &Access, machinery: &Machinery) -> Result<Found, E
     let extractor = Extractor::Network(NetworkPlan::new(&model, LayerSet::Last));
     let refuse = |source| Error::Model { path: path_text::show(path), source };
     let description = launch::describe(machinery, &extractor).map_err(refuse)?;
-    Ok(Found::Model {
-        name: model.name,
-        sha256: model.digest,
-        input: model.input,
-        description,
-        notes: model.notes,
-    })
+    Ok(Found::Model { name: model.name, sha256: model.digest, input: model.input, description, notes: model.notes })
 }
 
 fn models(path: &Path, access: &Access) -> Result<Found, Error> {

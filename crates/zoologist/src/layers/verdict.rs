@@ -21,8 +21,10 @@ pub struct Probed<'a> {
 
 /// The verdict over all rows: the layers in their order, then all layers together, then the controls.
 pub fn verdict(rows: &[Probed], task: Task) -> String {
-    let layers: Vec<&Probed> = rows.iter().filter(|probed| probed.row.index.is_some() && value(probed).is_some()).collect();
-    let Some(best) = layers.iter().copied().reduce(|best, next| if value(next) > value(best) { next } else { best }) else {
+    let layers: Vec<&Probed> =
+        rows.iter().filter(|probed| probed.row.index.is_some() && value(probed).is_some()).collect();
+    let Some(best) = layers.iter().copied().reduce(|best, next| if value(next) > value(best) { next } else { best })
+    else {
         return "No layer could be probed. See the notes of the table.".to_owned();
     };
     let others = layers.len().saturating_sub(1);
@@ -75,9 +77,10 @@ fn cheaper(best: &Probed, layers: &[&Probed], others: usize, task: Task) -> Opti
     if first.row.index == best.row.index {
         return Some("Every earlier layer is worse, beyond chance.".to_owned());
     }
-    let saved = first.row.cost_share.map_or(String::new(), |share| {
-        format!(" and saves {:.0}% of the forward pass", 100.0 * (1.0 - share))
-    });
+    let saved = first
+        .row
+        .cost_share
+        .map_or(String::new(), |share| format!(" and saves {:.0}% of the forward pass", 100.0 * (1.0 - share)));
     let (name, value) = (escape(&first.row.name), number(first.row.probe, task));
     Some(format!("{name} ({value}) can't be told from it on this data{saved}."))
 }
@@ -88,7 +91,11 @@ fn all_layers(best: &Probed, rows: &[Probed], task: Task) -> Option<String> {
     let gain = value - best.row.probe?;
     let certainty = sure(all, best, 1)?;
     Some(if gain > 0.0 && certainty >= CONFIDENCE {
-        format!("All layers side by side are better still: {} (probability {}).", number(Some(value), task), percent(certainty))
+        format!(
+            "All layers side by side are better still: {} (probability {}).",
+            number(Some(value), task),
+            percent(certainty)
+        )
     } else {
         format!("All layers side by side add nothing that this data can show ({}).", number(Some(value), task))
     })
@@ -100,14 +107,16 @@ fn controls(best: &Probed, rows: &[Probed], task: Task) -> Option<String> {
     let (name, reached) = (escape(&strongest.row.name), number(strongest.row.probe, task));
     Some(match sure(best, strongest, 1) {
         Some(sure) if sure >= CONFIDENCE => format!("The best control, {name}, reaches {reached}."),
-        _ => format!("The control {name} reaches {reached}: no layer of this model is surely better. Try another model."),
+        _ => {
+            format!("The control {name} reaches {reached}: no layer of this model is surely better. Try another model.")
+        }
     })
 }
 
 fn quality(row: &LayerRow, task: Task) -> String {
-    let interval = row.interval.map_or(String::new(), |[low, high]| {
-        format!(" [{}, {}]", number(Some(low), task), number(Some(high), task))
-    });
+    let interval = row
+        .interval
+        .map_or(String::new(), |[low, high]| format!(" [{}, {}]", number(Some(low), task), number(Some(high), task)));
     format!("{}{interval}", number(row.probe, task))
 }
 
@@ -163,7 +172,10 @@ mod tests {
             (row("block 2", Some(2), 0.7, false), evaluation(0.7, 0.0002)),
             (row("TF-IDF", None, 0.4, true), evaluation(0.4, 0.0)),
         ]);
-        assert!(text.starts_with("Take block 1: 90.0%. It beats the last layer, block 2 (70.0%), with probability"), "{text}");
+        assert!(
+            text.starts_with("Take block 1: 90.0%. It beats the last layer, block 2 (70.0%), with probability"),
+            "{text}"
+        );
         assert!(text.contains("Every earlier layer is worse"), "{text}");
         assert!(text.ends_with("The best control, TF-IDF, reaches 40.0%."), "{text}");
     }
@@ -176,7 +188,10 @@ mod tests {
             (row("TF-IDF", None, 0.9, true), evaluation(0.9, 0.01)),
         ]);
         assert!(text.starts_with("The last layer, block 2, is the best: 90.0%."), "{text}");
-        assert!(text.contains("block 1 (89.9%) can't be told from it on this data and saves 50% of the forward pass."), "{text}");
+        assert!(
+            text.contains("block 1 (89.9%) can't be told from it on this data and saves 50% of the forward pass."),
+            "{text}"
+        );
         assert!(text.contains("no layer of this model is surely better"), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Why there is no ranking.
 
 use crate::base::{Fail, Fault, TargetsError};
+use crate::extract::SamplesError;
 use crate::{data, store, zoo};
 
 /// Why a ranking could not be made.
@@ -99,6 +100,15 @@ pub enum Error {
     /// The user asked to stop.
     #[error("interrupted; what was finished is kept, and the same command goes on from there")]
     Interrupted,
+}
+
+impl From<SamplesError> for Error {
+    fn from(error: SamplesError) -> Self {
+        match error {
+            SamplesError::Data(error) => Self::Data(error),
+            SamplesError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 impl Fail for Error {

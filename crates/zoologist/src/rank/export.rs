@@ -44,12 +44,10 @@ pub fn features(
     let job = samples::as_they_stand(data, &machinery.store)?;
     let extractor = Extractor::Network(NetworkPlan::new(&model, LayerSet::Last));
     let found =
-        features::extract(&model.name, &extractor, &job, machinery, progress).map_err(
-            |failure| match failure {
-                Failure::Run(error) => error,
-                Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
-            },
-        )?;
+        features::extract(&model.name, &extractor, &job, machinery, progress).map_err(|failure| match failure {
+            Failure::Run(error) => error,
+            Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+        })?;
     let name = |row: usize| job.dataset.inputs.describe(row);
     let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (0..job.len()).filter(|row| !failed(row)).collect();

@@ -72,8 +72,7 @@ pub fn extract(
         let timing = folder.result(&timing_key).unwrap_or_default();
         return finished(found, folder.clone(), key, timing, true);
     }
-    let missing: Vec<Range<usize>> =
-        job.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+    let missing: Vec<Range<usize>> = job.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
     let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
     progress.begin(name, job.len() - rows, job.len());
     let begun = Instant::now();

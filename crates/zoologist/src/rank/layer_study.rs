@@ -84,12 +84,8 @@ pub fn study(
     let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
     samples.job.dataset.notes.iter().chain(&model.notes).for_each(|note| progress.say(note));
     let network = candidate::plan(&model, LayerSet::All, plan.pooling);
-    let own = Candidate {
-        name: model.name.clone(),
-        baseline: false,
-        extractor: Extractor::Network(network),
-        notes: vec![],
-    };
+    let own =
+        Candidate { name: model.name.clone(), baseline: false, extractor: Extractor::Network(network), notes: vec![] };
     let found = extracted(&own, &samples, machinery, progress)?
         .map_err(|reasons| Error::NoModel { path: model.name.clone(), reasons })?;
     let controls = controls(&own, &samples, plan.seed, machinery, progress)?;
@@ -255,7 +251,8 @@ fn all_layers(found: &Extracted, scored: &Scored, probe: &'static Metric) -> Res
     let row = LayerRow { cost_share: Some(1.0), ..blank("all layers", None, view.dim, false) };
     let directions = view.dim.min(scored.rows.len());
     if directions > MOST_DIRECTIONS {
-        let note = format!("{directions} directions are too many to score; --samples {MOST_DIRECTIONS} makes it possible");
+        let note =
+            format!("{directions} directions are too many to score; --samples {MOST_DIRECTIONS} makes it possible");
         return Ok((LayerRow { note: Some(note), ..row }, None));
     }
     let evidence = score::metric("logme").ok_or_else(|| Error::UnknownMetric("logme".to_owned()))?;

@@ -89,7 +89,6 @@ impl View {
     /// The columns of these features that are looked at.
     pub fn of(&self, features: &Features) -> Features {
         match (&self.columns, features.values()) {
-            (Columns::All | Columns::MeanOf(1), _) => features.clone(),
             (Columns::Some(columns), Values::F32(values)) => {
                 let row = |row: &[f32]| row[columns.clone()].to_vec();
                 Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(row).collect()))
@@ -101,8 +100,8 @@ impl View {
                 };
                 Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(mean).collect()))
             }
-            // A worker's features are of single precision.
-            (_, Values::F64(_)) => features.clone(),
+            // One layer; and a worker's features are always of single precision.
+            (Columns::All, _) | (_, Values::F64(_)) => features.clone(),
         }
     }
 

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::base::path_text::show;
 use crate::base::{Targets, Task};
-use crate::extract::{Description, RuntimeChoice};
 use crate::extract::launch::Machinery;
+use crate::extract::{Description, RuntimeChoice};
 use crate::score::{self, Metric, Settings};
 use crate::zoo::{self, Access};
 
@@ -128,8 +128,7 @@ fn outcome(
     if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
         return Ok(Outcome { candidate, result: Err(format!("it takes {taken}, and the samples are {noun}")) });
     }
-    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress)
-    {
+    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress) {
         Ok(found) => {
             let view = View::whole(&found.description);
             Ok((found, view))
@@ -350,16 +349,10 @@ fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {
 
 /// What could not be used: files of the data set, pictures that can't be read, entries of the zoo.
 fn skipped(samples: &Samples, zoo: &zoo::Zoo, outcomes: &[Outcome], failed: &[usize]) -> Vec<Skipped> {
-    let files = samples
-        .job
-        .dataset
-        .skipped
-        .iter()
-        .map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
-    let picture = |row: &usize| Skipped {
-        path: samples.job.dataset.inputs.describe(*row),
-        reason: reason_of(*row, outcomes),
-    };
+    let files =
+        samples.job.dataset.skipped.iter().map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
+    let picture =
+        |row: &usize| Skipped { path: samples.job.dataset.inputs.describe(*row), reason: reason_of(*row, outcomes) };
     let models =
         zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
     files.chain(failed.iter().map(picture)).chain(models).collect()

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Error;
 use crate::base::path_text::show;
 use crate::base::{Seed, Targets};
-use crate::data::{self, Dataset, Inputs, Partition, PictureSource, Split, TextRows};
+use crate::data::{self, Dataset, Partition, Split};
 use crate::extract::SampleFiles;
 use crate::store::Store;
 
@@ -101,13 +101,7 @@ fn in_order(
 
 impl Job {
     fn new(dataset: Dataset, blocks: Vec<Range<usize>>, store: &Store) -> Result<Self, Error> {
-        let (files, digest) = match &dataset.inputs {
-            Inputs::Pictures(pictures) => {
-                let files = SampleFiles::Pictures { root: dataset.root.clone(), pictures: pictures.clone() };
-                (files, digest(&dataset.root, pictures))
-            }
-            Inputs::Texts(texts) => write_texts(&dataset, texts, store)?,
-        };
+        let (files, digest) = SampleFiles::of(&dataset, store)?;
         Ok(Self { dataset, files, digest, blocks })
     }
 
@@ -117,27 +111,11 @@ impl Job {
     }
 }
 
-/// Puts the texts into one file of the store, from which a worker reads any of them by its place.
-fn write_texts(dataset: &Dataset, texts: &TextRows, store: &Store) -> Result<(SampleFiles, String), Error> {
-    let mut writer = store.write_texts(dataset.inputs.len())?;
-    texts.each(&mut |place, first, second| Ok::<(), Error>(writer.put(place, first, second)?))?;
-    let (file, digest) = writer.finish()?;
-    Ok((SampleFiles::Texts { file, digest: digest.clone(), origin: show(&dataset.path) }, digest))
-}
-
 fn split_in_words(dataset: &Dataset) -> String {
     let used = |split| dataset.splits.contains(&Some(split));
     let names = [(Split::Train, "train"), (Split::Validation, "val"), (Split::Test, "test")];
     let names: Vec<&str> = names.into_iter().filter(|&(split, _)| used(split)).map(|(_, name)| name).collect();
     if names.is_empty() { "all".to_owned() } else { names.join("+") }
-}
-
-fn digest(root: &Path, pictures: &[PictureSource]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    data::content_digests(root, pictures).iter().for_each(|digest| {
-        hasher.update(digest);
-    });
-    hasher.finalize().to_hex().to_string()
 }
 
 /// Blocks of a range of rows.

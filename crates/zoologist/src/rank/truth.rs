@@ -79,17 +79,13 @@ fn held_out(
 ) -> Result<Option<HeldOut>, Error> {
     match judges {
         Judges::Rest(first) => Ok(Some(readable(samples, candidate.extracted, candidate.view, *first))),
-        Judges::Split(split) => match features::extract(
-            candidate.name,
-            candidate.extractor,
-            &split.job,
-            machinery,
-            progress,
-        ) {
-            Ok(found) => Ok(Some(readable(split, &found, candidate.view, 0))),
-            Err(Failure::Candidate(_)) => Ok(None),
-            Err(Failure::Run(error)) => Err(error),
-        },
+        Judges::Split(split) => {
+            match features::extract(candidate.name, candidate.extractor, &split.job, machinery, progress) {
+                Ok(found) => Ok(Some(readable(split, &found, candidate.view, 0))),
+                Err(Failure::Candidate(_)) => Ok(None),
+                Err(Failure::Run(error)) => Err(error),
+            }
+        }
     }
 }
 
@@ -122,7 +118,8 @@ fn probe(train: &Features, targets: &Targets, test: &HeldOut) -> Option<f64> {
 
 /// Pearson's correlation of predictions and truth, averaged over the columns; a column that does not vary counts as 0.
 fn correlation(predicted: &[f64], truth: &[f64], width: usize) -> Option<f64> {
-    let column = |values: &[f64], column: usize| values.iter().skip(column).step_by(width).copied().collect::<Vec<f64>>();
+    let column =
+        |values: &[f64], column: usize| values.iter().skip(column).step_by(width).copied().collect::<Vec<f64>>();
     let one = |place: usize| score::agreement::pearson(&column(predicted, place), &column(truth, place)).unwrap_or(0.0);
     (predicted.len() == truth.len() && width > 0).then(|| (0..width).map(one).sum::<f64>() / width as f64)
 }
@@ -138,7 +135,13 @@ fn accuracy(train: &Features, classes: &Classes, test: &HeldOut) -> Option<f64> 
 }
 
 /// The agreement of every metric's order with the accuracies.
-pub fn agreement(models: &[RankedModel], accuracies: Vec<TrueAccuracy>, judges: &Judges, task: Task, n: usize) -> Truth {
+pub fn agreement(
+    models: &[RankedModel],
+    accuracies: Vec<TrueAccuracy>,
+    judges: &Judges,
+    task: Task,
+    n: usize,
+) -> Truth {
     let metrics: Vec<String> = models
         .iter()
         .find_map(|model| (!model.scores.is_empty()).then_some(&model.scores))

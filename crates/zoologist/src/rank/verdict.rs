@@ -1,10 +1,14 @@
 //! What the table means, in two lines, and what to do next.
 
+use super::candidate::{NO_FEATURES, TEXT_LENGTH};
 use super::order::Entry;
 use super::order::difference;
 use crate::base::Task;
 use crate::base::path_text::escape;
 use crate::score::Status;
+
+/// From this gain in accuracy or R² on, it is said that the length of a text predicts its label.
+const NOTABLE_LEAK: f64 = 0.05;
 
 /// Which model to use, how sure that is, and by how much it beats the baselines. Two lines.
 pub fn verdict(entries: &[Entry], metric: &str, task: Task) -> String {
@@ -94,6 +98,7 @@ pub fn advice(entries: &[Entry], used_rten: bool, n: usize, available: usize) ->
             2e6 / n as f64
         ));
     }
+    advice.extend(length_leak(entries));
     let best = entries.iter().find(|entry| !entry.model.baseline && entry.evaluation.is_some());
     if best.and_then(|best| best.evaluation.as_ref()).is_some_and(|found| found.score.status == Status::NoiseFreeLimit)
     {
@@ -103,6 +108,20 @@ pub fn advice(entries: &[Entry], used_rten: bool, n: usize, available: usize) ->
         );
     }
     advice
+}
+
+/// A remark where the length of a text alone says much about its label.
+fn length_leak(entries: &[Entry]) -> Option<String> {
+    let named = |name: &str| entries.iter().find(|entry| entry.model.baseline && entry.model.name == name);
+    let (length, nothing) = (named(TEXT_LENGTH)?, named(NO_FEATURES)?);
+    let (reached, without) = (score_of(length, "ridge")?, score_of(nothing, "ridge").unwrap_or(0.0));
+    let sure = !difference(length.evaluation.as_ref()?, nothing.evaluation.as_ref()?)?.may_be_chance;
+    (sure && reached - without >= NOTABLE_LEAK).then(|| {
+        format!(
+            "The length of the text alone reaches ridge {reached:.3} against {without:.3} without features: \
+             make sure that lengths do not give the labels away."
+        )
+    })
 }
 
 fn score_of(entry: &Entry, metric: &str) -> Option<f64> {

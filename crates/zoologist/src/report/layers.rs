@@ -31,7 +31,8 @@ pub fn study(study: &LayerStudy, width: Option<u16>) -> String {
     for row in &study.layers {
         table.add_row(cells(row, study.data.task));
     }
-    let skipped = study.skipped.iter().take(NAMED).map(|(path, reason)| format!("{}: {}", escape(path), escape(reason)));
+    let skipped =
+        study.skipped.iter().take(NAMED).map(|(path, reason)| format!("{}: {}", escape(path), escape(reason)));
     let rest = study.skipped.len().saturating_sub(NAMED);
     let more = (rest > 0).then(|| format!("and {} more: --json names them all", words::count(rest)));
     let verdict: Vec<String> = study.verdict.lines().map(|line| paragraph(line, width)).collect();
@@ -79,7 +80,9 @@ fn cells(row: &LayerRow, task: Task) -> [String; 8] {
 }
 
 fn probe(row: &LayerRow, task: Task) -> String {
-    let write = |value: f64| if task == Task::Classification { format!("{:.1}%", 100.0 * value) } else { format!("{value:.3}") };
+    let write = |value: f64| {
+        if task == Task::Classification { format!("{:.1}%", 100.0 * value) } else { format!("{value:.3}") }
+    };
     let interval = row.interval.map_or(String::new(), |[low, high]| format!(" [{}, {}]", write(low), write(high)));
     row.probe.map_or_else(|| NOTHING.to_owned(), |value| format!("{}{interval}", write(value)))
 }

@@ -31,10 +31,13 @@ pub fn inspection(inspection: &Inspection) -> String {
                 .multiply_adds
                 .map_or("not counted".to_owned(), |cost| format!("{:.1} million", cost as f64 / 1e6));
             line(&mut text, &format!("  multiply-adds per picture: {cost}"));
-            line(&mut text, &match input {
-                ModelInput::Pictures(preprocessing) => format!("  preprocessing: {preprocessing:?}"),
-                ModelInput::Texts(settings) => format!("  text: {settings:?}"),
-            });
+            line(
+                &mut text,
+                &match input {
+                    ModelInput::Pictures(preprocessing) => format!("  preprocessing: {preprocessing:?}"),
+                    ModelInput::Texts(settings) => format!("  text: {settings:?}"),
+                },
+            );
             line(&mut text, &format!("  runtime: {}", description.runtime.as_deref().unwrap_or("none")));
             line(&mut text, &format!("  sha256: {sha256}"));
             notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));

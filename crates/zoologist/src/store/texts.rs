@@ -96,7 +96,7 @@ impl TextsWriter {
         write(&mut self.temporary, &self.index).map_err(refused("write in", &self.folder))?;
         let digest = self.digest.finalize().to_hex().to_string();
         let path = self.folder.join(&digest);
-        let temporary = self.temporary.into_inner().map_err(|error| error.into_error());
+        let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error);
         let temporary = temporary.map_err(refused("write in", &self.folder))?;
         temporary.persist(&path).map_err(|error| error.error).map_err(refused("write", &path))?;
         Ok((path, digest))

@@ -97,7 +97,9 @@ pub enum Problem {
         file: PathBuf,
     },
     /// Word vectors without words.
-    #[error("holds vectors, but nothing says which words they belong to: put the tokenizer.json, or a words.txt with one word a line, beside them")]
+    #[error(
+        "holds vectors, but nothing says which words they belong to: put the tokenizer.json, or a words.txt with one word a line, beside them"
+    )]
     NoVocabulary,
     /// A model folder that doesn't say how pictures are to be prepared.
     #[error(

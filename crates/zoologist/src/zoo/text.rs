@@ -110,13 +110,11 @@ pub(super) fn encoder(root: &Root, config: Fields) -> Result<Read, Error> {
     let tokenizer = Path::new("tokenizer.json");
     let mut notes = vec![];
     let vocabulary = Vocabulary::Tokenizer(file(root, tokenizer)?);
-    let pooling = match pooling(root)? {
-        Some(pooling) => pooling,
-        None => {
-            notes.push("no 1_Pooling/config.json says how tokens are pooled: the mean is taken; --pooling sets it.".into());
-            TokenPooling::Mean
-        }
-    };
+    let stated = pooling(root)?;
+    if stated.is_none() {
+        notes.push("no 1_Pooling/config.json says how tokens are pooled: the mean is taken; --pooling sets it.".into());
+    }
+    let pooling = stated.unwrap_or(TokenPooling::Mean);
     let (max_tokens, special_tokens) = (max_tokens(root, config)?, special_tokens(config).at(root)?);
     notes.extend(left_out_modules(root)?);
     let special_tokens = special_tokens.unwrap_or(true);
@@ -283,7 +281,10 @@ mod tests {
     #[test]
     fn the_way_of_pooling_is_read_from_old_and_new_files() {
         let read = |text: &str| pooling_of(Fields(&json(text).unwrap()));
-        assert_eq!(read(r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#).unwrap(), TokenPooling::Cls);
+        assert_eq!(
+            read(r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#).unwrap(),
+            TokenPooling::Cls
+        );
         assert_eq!(read(r#"{"pooling_mode_mean_tokens": true}"#).unwrap(), TokenPooling::Mean);
         assert_eq!(read(r#"{"pooling_mode_lasttoken": true}"#).unwrap(), TokenPooling::Last);
         assert_eq!(read(r#"{"pooling_mode": "max"}"#).unwrap(), TokenPooling::Max);

@@ -69,7 +69,8 @@ pub(super) fn find(root: &Root, library: &'static str) -> Result<PathBuf, Error>
 
 /// Whether there is an ONNX file where [`find`] looks.
 pub(super) fn has_onnx(root: &Root) -> Result<bool, Error> {
-    let onnx = |folder: &str| root.names(Path::new(folder)).map(|names| names.iter().any(|name| Kind::of(name) == Kind::Onnx));
+    let onnx =
+        |folder: &str| root.names(Path::new(folder)).map(|names| names.iter().any(|name| Kind::of(name) == Kind::Onnx));
     Ok(onnx("")? || onnx("onnx")?)
 }
 

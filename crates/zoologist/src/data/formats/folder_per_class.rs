@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use crate::base::{Classes, Targets, path_text};
+use crate::data::dataset::Sample;
 use crate::data::files::counted;
 use crate::data::labels::detect;
 use crate::data::walk::{Children, Walk, children, walk};
-use crate::data::dataset::Sample;
 use crate::data::{Dataset, Error, PictureSource, Split};
 
 pub(super) const FORMAT: Format = Format { recognises, open };

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use super::Format;
 use crate::base::{Classes, Targets};
+use crate::data::dataset::Sample;
 use crate::data::files::counted;
 use crate::data::labels::detect;
-use crate::data::dataset::Sample;
 use crate::data::{Dataset, Error, PictureSource, Split, idx_file, text_lines};
 
 pub(super) const FORMAT: Format = Format { recognises: |path| !picture_files(path).is_empty(), open };

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::path_text::escape;
+use crate::data::dataset::Sample;
 use crate::data::files::{beneath, counted};
 use crate::data::labels::detect::{self, Raw};
 use crate::data::walk::walk;
-use crate::data::dataset::Sample;
 use crate::data::{Dataset, Error, PictureSource, Split};
 
 /// The names that the column of the pictures' paths may have.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::data::dataset::Sample;
 use crate::data::files::{counted, open_regular};
 use crate::data::walk::walk;
-use crate::data::dataset::Sample;
 use crate::data::{Dataset, Error, PictureSource};
 
 const NAME: &str = "pictures without labels";

@@ -55,7 +55,9 @@ impl Session for RtenSession {
         let narrow: Vec<Vec<i32>> = inputs.iter().map(narrowed).collect();
         let values = self.inputs.iter().zip(inputs.iter().zip(&narrow)).map(|(&node, (input, narrow))| {
             let value = match input {
-                Input::Floats(tensor) => ValueOrView::from(TensorView::from_data(&tensor.shape[..], &tensor.values[..])),
+                Input::Floats(tensor) => {
+                    ValueOrView::from(TensorView::from_data(&tensor.shape[..], &tensor.values[..]))
+                }
                 Input::Integers { shape, .. } => ValueOrView::from(TensorView::from_data(&shape[..], &narrow[..])),
             };
             (node, value)

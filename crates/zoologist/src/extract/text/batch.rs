@@ -3,7 +3,7 @@
 //! Texts are sorted by their number of tokens, so little padding is needed. A batch depends on its block alone, which
 //! depends on the samples alone: neither threads nor interruptions change what stands beside a text.
 
-use super::tokens::Ids;
+use super::tokens::TokenIds;
 
 /// Most texts in a batch.
 const MOST_ROWS: usize = 32;
@@ -28,7 +28,7 @@ pub struct Batch {
 }
 
 /// The batches of a block. Texts without a token have no batch.
-pub fn batches(block: &[Ids], padding: i64) -> Vec<Batch> {
+pub fn batches(block: &[TokenIds], padding: i64) -> Vec<Batch> {
     let mut order: Vec<usize> = (0..block.len()).filter(|&place| !block[place].ids.is_empty()).collect();
     order.sort_by_key(|&place| (block[place].ids.len(), place));
     let mut batches = vec![];
@@ -44,10 +44,10 @@ pub fn batches(block: &[Ids], padding: i64) -> Vec<Batch> {
 }
 
 impl Batch {
-    fn of(members: &[usize], block: &[Ids], padding: i64) -> Self {
+    fn of(members: &[usize], block: &[TokenIds], padding: i64) -> Self {
         let tokens: Vec<usize> = members.iter().map(|&place| block[place].ids.len()).collect();
         let length = tokens.iter().copied().max().unwrap_or(0);
-        let filled = |row: &dyn Fn(&Ids) -> Vec<i64>, with: i64| {
+        let filled = |row: &dyn Fn(&TokenIds) -> Vec<i64>, with: i64| {
             let row = |&place: &usize| {
                 let mut row = row(&block[place]);
                 row.resize(length, with);
@@ -75,14 +75,14 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn text(tokens: usize) -> Ids {
-        Ids { ids: (1..=tokens as i64).collect(), types: vec![0; tokens], truncated: false }
+    fn text(tokens: usize) -> TokenIds {
+        TokenIds { ids: (1..=tokens as i64).collect(), types: vec![0; tokens], truncated: false }
     }
 
     #[test]
     fn every_text_with_tokens_is_in_one_batch_beside_texts_of_like_length() {
         let lengths = [3, 700, 1, 0, 3, 1500, 2, 4000];
-        let block: Vec<Ids> = lengths.iter().map(|&length| text(length)).collect();
+        let block: Vec<TokenIds> = lengths.iter().map(|&length| text(length)).collect();
         let found = batches(&block, 9);
         let mut members: Vec<usize> = found.iter().flat_map(|batch| batch.members.clone()).collect();
         members.sort_unstable();

@@ -13,7 +13,7 @@ use safetensors::tensor::TensorView;
 
 use super::BlockFeatures;
 use super::pooling::pooled;
-use super::tokens::{Ids, Tokens};
+use super::tokens::{TokenIds, Tokens};
 use crate::base::path_text::{escape, show};
 use crate::base::{Seed, Values};
 use crate::data;
@@ -51,7 +51,11 @@ struct Table {
 
 impl Embeddings {
     /// Loads a table, and says what it is.
-    pub fn load(plan: &NetworkPlan, settings: &TextSettings, permuted: Option<Seed>) -> Result<(Description, Self), ModelError> {
+    pub fn load(
+        plan: &NetworkPlan,
+        settings: &TextSettings,
+        permuted: Option<Seed>,
+    ) -> Result<(Description, Self), ModelError> {
         let mut table = read(&plan.folder.join(&plan.weights))?;
         if let Some(seed) = permuted {
             permute(&mut table.values, 1, seed.stream("permuted weights", "embedding table"));
@@ -59,7 +63,12 @@ impl Embeddings {
         let words = std::mem::take(&mut table.words);
         let tokens = Tokens::load(&plan.folder, settings, words, None)?;
         if let (Vocabulary::WordList(file), true) = (&settings.vocabulary, tokens.size() > table.ids() + 1) {
-            let reason = format!("{} lists {} words, and the table has {} rows", show(&file.path), tokens.size() - 1, table.ids());
+            let reason = format!(
+                "{} lists {} words, and the table has {} rows",
+                show(&file.path),
+                tokens.size() - 1,
+                table.ids()
+            );
             return Err(ModelError::Unfit(reason));
         }
         let features_from = format!("static embeddings, {} over the tokens", settings.pooling.word());
@@ -82,7 +91,7 @@ impl Embeddings {
 
 impl Loaded {
     /// Words that the table does not hold are left out; a text of nothing else is zeros.
-    fn vector(&self, text: &Ids) -> Result<Vec<f32>, ModelError> {
+    fn vector(&self, text: &TokenIds) -> Result<Vec<f32>, ModelError> {
         let (mut states, mut count) = (vec![], 0);
         for &id in text.ids.iter().filter(|&&id| Some(id) != self.left_out) {
             match self.table.row(id) {
@@ -148,12 +157,12 @@ fn of_safetensors(path: &Path) -> Result<Table, ModelError> {
     let file = SafeTensors::deserialize(&bytes).map_err(|error| unfit(format!("not whole safetensors ({error})")))?;
     let tables: Vec<(&str, TensorView)> = file.iter().filter(|(_, tensor)| tensor.shape().len() == 2).collect();
     let named = TABLES.iter().find_map(|name| tables.iter().find(|(found, _)| found == name));
-    let (name, table) = match (named, &tables[..]) {
-        (Some(table), _) | (None, [table]) => table,
-        _ => return Err(unfit(format!("holds {} tables, none of them called {}", tables.len(), TABLES.join(" or ")))),
+    let ((Some((name, table)), _) | (None, [(name, table)])) = (named, &tables[..]) else {
+        return Err(unfit(format!("holds {} tables, none of them called {}", tables.len(), TABLES.join(" or "))));
     };
     let dim = table.shape()[1];
-    let values = numbers(table).ok_or_else(|| unfit(format!("{name} holds {:?}, not numbers that can be read", table.dtype())))?;
+    let values = numbers(table)
+        .ok_or_else(|| unfit(format!("{name} holds {:?}, not numbers that can be read", table.dtype())))?;
     if dim == 0 || dim > WIDEST || values.is_empty() {
         return Err(unfit(format!("{name} has the shape {:?}", table.shape())));
     }
@@ -183,9 +192,12 @@ fn numbers(tensor: &TensorView) -> Option<Vec<f32>> {
         Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)).collect(),
         Dtype::F64 => bytes.as_chunks::<8>().0.iter().map(|&eight| f64::from_le_bytes(eight) as f32).collect(),
         Dtype::F16 => bytes.as_chunks::<2>().0.iter().map(|&two| data::half(u16::from_le_bytes(two))).collect(),
-        Dtype::BF16 => {
-            bytes.as_chunks::<2>().0.iter().map(|&two| f32::from_bits(u32::from(u16::from_le_bytes(two)) << 16)).collect()
-        }
+        Dtype::BF16 => bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|&two| f32::from_bits(u32::from(u16::from_le_bytes(two)) << 16))
+            .collect(),
         Dtype::I8 => bytes.iter().map(|&byte| f32::from(byte.cast_signed())).collect(),
         Dtype::I32 => bytes.as_chunks::<4>().0.iter().map(|&four| i32::from_le_bytes(four) as f32).collect(),
         Dtype::I64 => bytes.as_chunks::<8>().0.iter().map(|&eight| i64::from_le_bytes(eight) as f32).collect(),
@@ -239,7 +251,10 @@ mod tests {
     fn files_of_words_are_read_with_and_without_a_line_of_sizes() {
         for text in ["the 1 2\n. . 3 4\n", "2 2\nthe 1 2\n. . 3 4\n"] {
             let found = table(text).unwrap();
-            assert_eq!((found.dim, &found.words[..], &found.values[..]), (2, &["the".to_owned(), ". .".to_owned()][..], &[1.0, 2.0, 3.0, 4.0][..]));
+            assert_eq!(
+                (found.dim, &found.words[..], &found.values[..]),
+                (2, &["the".to_owned(), ". .".to_owned()][..], &[1.0, 2.0, 3.0, 4.0][..])
+            );
             assert_eq!(found.row(1), Some(&[3.0, 4.0][..]));
             assert_eq!(found.row(2), None);
         }

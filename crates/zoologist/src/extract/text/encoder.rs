@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::batch::{Batch, batches};
 use super::embeddings::beyond;
 use super::pooling::{pooled, shares};
-use super::tokens::{Ids, Tokens};
+use super::tokens::{TokenIds, Tokens};
 use super::{BlockFeatures, native, onnx};
 use crate::base::Seed;
 use crate::extract::onnx::ModelError;
@@ -93,7 +93,8 @@ pub fn load(
     let outputs: Vec<&str> = ready.layers.iter().map(|layer| layer.output.as_str()).collect();
     let sessions = runtime.load(&ready.network, &inputs, &outputs, threads)?;
     let roles = ready.inputs.iter().map(|(_, role)| *role).collect();
-    let shared = Shared { tokens, pooling: settings.pooling, roles, layers: ready.layers, vocabulary: ready.vocabulary };
+    let shared =
+        Shared { tokens, pooling: settings.pooling, roles, layers: ready.layers, vocabulary: ready.vocabulary };
     let shared = Arc::new(shared);
     let mut encoders: Vec<Encoder> =
         sessions.into_iter().map(|session| Encoder { session, shared: Arc::clone(&shared) }).collect();
@@ -112,7 +113,7 @@ pub fn load(
 impl Encoder {
     /// The features of a block of texts, all layers side by side.
     pub fn features(&mut self, texts: &[Text]) -> Result<BlockFeatures, ModelError> {
-        let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<Ids>, ModelError>>()?;
+        let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<TokenIds>, ModelError>>()?;
         let mut features = vec![vec![]; texts.len()];
         for batch in batches(&ids, self.shared.tokens.padding) {
             for tensor in self.run(&batch)? {
@@ -126,7 +127,7 @@ impl Encoder {
     }
 
     /// The ids of a text, all of which the embedding table must know.
-    fn ids(&self, text: &Text) -> Result<Ids, ModelError> {
+    fn ids(&self, text: &Text) -> Result<TokenIds, ModelError> {
         let (tokens, vocabulary) = (&self.shared.tokens, self.shared.vocabulary);
         let ids = tokens.ids(text)?;
         let known = |id: i64| vocabulary.is_none_or(|size| usize::try_from(id).is_ok_and(|id| id < size));
@@ -138,7 +139,7 @@ impl Encoder {
 
     fn run(&mut self, batch: &Batch) -> Result<Vec<Tensor>, ModelError> {
         let shape = batch.shape();
-        let positions: Vec<i64> = batch.members.iter().flat_map(|_| 0..batch.length as i64).collect();
+        let positions: Vec<i64> = batch.members.iter().flat_map(|_| (0_i64..).take(batch.length)).collect();
         let shares = self.shared.shares(batch);
         let input = |role: &Role| match role {
             Role::Ids => Input::Integers { shape, values: &batch.ids },
@@ -182,7 +183,9 @@ impl Shared {
         let size = found.values.len().checked_div(rows).unwrap_or(0);
         match found.shape[..] {
             [batch_size, tokens, dim] if batch_size == rows && tokens == length && tokens * dim == size => {
-                for ((&place, &tokens), states) in batch.members.iter().zip(&batch.tokens).zip(found.values.chunks(size)) {
+                for ((&place, &tokens), states) in
+                    batch.members.iter().zip(&batch.tokens).zip(found.values.chunks(size))
+                {
                     features[place].extend(pooled(self.pooling, states, tokens, dim));
                 }
             }
@@ -193,7 +196,9 @@ impl Shared {
             }
             _ => {
                 let shape = &found.shape;
-                let reason = format!("a layer of shape {shape:?} is neither the states of {rows} × {length} tokens nor {rows} vectors");
+                let reason = format!(
+                    "a layer of shape {shape:?} is neither the states of {rows} × {length} tokens nor {rows} vectors"
+                );
                 return Err(ModelError::Unfit(reason));
             }
         }

@@ -4,14 +4,16 @@
 //! the texts beside it by rounding alone.
 
 mod batch;
+mod count;
 mod embeddings;
 mod encoder;
 mod native;
 mod onnx;
 mod pooling;
-mod tokens;
 pub mod tfidf;
+mod tokens;
 
+pub use count::{TokenCounts, count};
 pub use embeddings::Embeddings;
 pub use encoder::{Encoder, load as load_encoder};
 pub use tokens::Tokens;

@@ -54,7 +54,8 @@ mod tests {
         assert_eq!(pooled(TokenPooling::Mean, &states, 0, 2), [0.0, 0.0]);
         for pooling in [TokenPooling::Cls, TokenPooling::Mean, TokenPooling::Last] {
             let shares = shares(pooling, 2, 3).unwrap();
-            let product = |column: usize| shares.iter().zip(states.chunks(2)).map(|(share, row)| share * row[column]).sum();
+            let product =
+                |column: usize| shares.iter().zip(states.chunks(2)).map(|(share, row)| share * row[column]).sum();
             assert_eq!([product(0), product(1)], pool(pooling)[..]);
         }
         assert_eq!(shares(TokenPooling::Max, 2, 3), None);

@@ -24,14 +24,14 @@ const LONGEST: usize = 8192;
 /// A tokenizer, set as the model wants it.
 pub struct Tokens {
     tokenizer: Tokenizer,
-    special_tokens: bool,
+    special: bool,
     /// The id that fills up short texts.
     pub padding: i64,
 }
 
 /// A text as token ids.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ids {
+pub struct TokenIds {
     /// The ids, special tokens included.
     pub ids: Vec<i64>,
     /// 0 for the first text of a pair and for single texts, 1 for the second.
@@ -42,7 +42,12 @@ pub struct Ids {
 
 impl Tokens {
     /// Loads the tokenizer of a model in `folder`; `limit` is the longest sequence that the network can read.
-    pub fn load(folder: &Path, settings: &TextSettings, words: Vec<String>, limit: Option<usize>) -> Result<Self, ModelError> {
+    pub fn load(
+        folder: &Path,
+        settings: &TextSettings,
+        words: Vec<String>,
+        limit: Option<usize>,
+    ) -> Result<Self, ModelError> {
         let mut tokenizer = match &settings.vocabulary {
             Vocabulary::Tokenizer(file) => read(&folder.join(&file.path))?,
             Vocabulary::WordList(file) => of_words(lines(&folder.join(&file.path))?)?,
@@ -54,12 +59,12 @@ impl Tokens {
         let truncation = TruncationParams { max_length, ..TruncationParams::default() };
         tokenizer.with_padding(None).with_truncation(Some(truncation)).map_err(|error| unfit(&*error))?;
         let padding = PADDINGS.iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
-        Ok(Self { tokenizer, special_tokens: settings.special_tokens, padding: i64::from(padding) })
+        Ok(Self { tokenizer, special: settings.special_tokens, padding: i64::from(padding) })
     }
 
     /// The ids of a text.
-    pub fn ids(&self, text: &Text) -> Result<Ids, ModelError> {
-        let special = self.special_tokens;
+    pub fn ids(&self, text: &Text) -> Result<TokenIds, ModelError> {
+        let special = self.special;
         let encoding = match &text.second {
             None => self.tokenizer.encode_fast(text.first.as_str(), special),
             Some(second) => self.tokenizer.encode_fast((text.first.as_str(), second.as_str()), special),
@@ -88,9 +93,9 @@ impl Tokens {
     }
 }
 
-fn ids(encoding: &Encoding) -> Ids {
+fn ids(encoding: &Encoding) -> TokenIds {
     let wide = |ids: &[u32]| ids.iter().map(|&id| i64::from(id)).collect();
-    Ids {
+    TokenIds {
         ids: wide(encoding.get_ids()),
         types: wide(encoding.get_type_ids()),
         truncated: !encoding.get_overflowing().is_empty(),
@@ -117,7 +122,8 @@ fn of_words(words: Vec<String>) -> Result<Tokenizer, ModelError> {
         ids.entry(word).or_insert(row);
     }
     ids.entry(UNKNOWN.to_owned()).or_insert(rows);
-    let model = WordLevel::builder().vocab(ids).unk_token(UNKNOWN.to_owned()).build().map_err(|error| unfit(&*error))?;
+    let model =
+        WordLevel::builder().vocab(ids).unk_token(UNKNOWN.to_owned()).build().map_err(|error| unfit(&*error))?;
     let mut tokenizer = Tokenizer::new(model);
     tokenizer.with_normalizer(Some(Lowercase)).map_err(|error| unfit(&*error))?.with_pre_tokenizer(Some(Whitespace {}));
     Ok(tokenizer)

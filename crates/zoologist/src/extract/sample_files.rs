@@ -1,0 +1,82 @@
+//! Where a worker finds the samples of its job, written down by the parent.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::path_text::show;
+use crate::base::{Fail, Fault, path_text};
+use crate::data::{self, Dataset, Inputs, PictureSource, TextRows};
+use crate::store::{self, Store};
+
+/// Where a worker finds the samples of its job. A sample's place is its row of the features.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum SampleFiles {
+    /// Pictures.
+    Pictures {
+        /// The folder that their paths are relative to.
+        #[serde(with = "path_text")]
+        root: PathBuf,
+        /// The pictures, in the order of the rows.
+        pictures: Vec<PictureSource>,
+    },
+    /// Texts.
+    Texts {
+        /// A file of texts in the store.
+        #[serde(with = "path_text")]
+        file: PathBuf,
+        /// What it holds, as digest.
+        digest: String,
+        /// The table that they were read from, for messages.
+        origin: String,
+    },
+}
+
+/// Why samples could not be written down.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplesError {
+    /// The data set.
+    #[error(transparent)]
+    Data(#[from] data::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl Fail for SamplesError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Data(error) => error.fault(),
+            Self::Store(error) => error.fault(),
+        }
+    }
+}
+
+impl SampleFiles {
+    /// The samples of a data set, and the BLAKE3 of their contents in order. Texts are put into one file of the store,
+    /// from which a worker reads any of them by its place.
+    pub fn of(dataset: &Dataset, store: &Store) -> Result<(Self, String), SamplesError> {
+        match &dataset.inputs {
+            Inputs::Pictures(pictures) => {
+                let files = Self::Pictures { root: dataset.root.clone(), pictures: pictures.clone() };
+                Ok((files, digest(&dataset.root, pictures)))
+            }
+            Inputs::Texts(texts) => write_texts(dataset, texts, store),
+        }
+    }
+}
+
+fn write_texts(dataset: &Dataset, texts: &TextRows, store: &Store) -> Result<(SampleFiles, String), SamplesError> {
+    let mut writer = store.write_texts(dataset.inputs.len())?;
+    texts.each(&mut |place, first, second| Ok::<(), SamplesError>(writer.put(place, first, second)?))?;
+    let (file, digest) = writer.finish()?;
+    Ok((SampleFiles::Texts { file, digest: digest.clone(), origin: show(&dataset.path) }, digest))
+}
+
+fn digest(root: &Path, pictures: &[PictureSource]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    data::content_digests(root, pictures).iter().for_each(|digest| {
+        hasher.update(digest);
+    });
+    hasher.finalize().to_hex().to_string()
+}
