@@ -1,4 +1,4 @@
-//! ONNX models as bytes: reading them, finding where the features are, naming outputs, pooling within the
+//! ONNX models as bytes: reading them, finding where the features and the layers are, naming outputs, pooling within the
 //! graph, permuting weights.
 //!
 //! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
@@ -16,7 +16,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Component, Path, PathBuf};
 
 pub use cost::CostPlan;
-pub use graph::{FeatureSource, Graph, PictureInput, Pooling, TextInput, TextInputs};
+pub use graph::{FeatureSource, Graph, LayerValue, PictureInput, Pooling, TextInput, TextInputs};
 pub use pooled::{PooledAs, PooledOutputs};
 pub use wire::{Added, AddedNode};
 

@@ -97,7 +97,7 @@ impl Graph {
     fn deepest_output(&self, rank: usize) -> Result<Option<&str>, ModelError> {
         let ids = self.text_inputs()?.ids;
         let Some(ids) = self.flow.number(&ids.name) else { return Ok(None) };
-        let (reached, depths) = (self.flow.reached(ids), self.flow.depths());
+        let (reached, depths) = (self.flow.reached(ids, |_| false), self.flow.depths());
         let order = |output: &ValueInfoProto| {
             let output = Declared::of(output);
             let number = self.flow.number(output.name)?;

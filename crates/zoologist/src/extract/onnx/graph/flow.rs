@@ -110,9 +110,19 @@ impl Flow {
         self.numbers.get(name).copied()
     }
 
+    /// The name of a value.
+    pub fn name(&self, value: usize) -> &str {
+        &self.names[value]
+    }
+
     /// The node that makes a value.
     pub fn maker(&self, name: &str) -> Option<usize> {
         self.makers[self.number(name)?]
+    }
+
+    /// What a node takes and makes.
+    pub fn links(&self, node: usize) -> &Links {
+        &self.links[node]
     }
 
     /// Whether a value is the same whatever the inputs are.
@@ -120,16 +130,35 @@ impl Flow {
         self.number(name).is_some_and(|value| self.constant[value])
     }
 
-    /// Whether each value depends on `source`.
-    pub fn reached(&self, source: usize) -> Vec<bool> {
+    /// All nodes, each after those that make its inputs.
+    pub fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    /// Whether each value depends on `source`, not counting what goes through a node that `blocks`.
+    pub fn reached(&self, source: usize, blocks: impl Fn(usize) -> bool) -> Vec<bool> {
         let mut reached = vec![false; self.names.len()];
         reached[source] = true;
         for &node in &self.order {
-            if self.links[node].inputs.iter().any(|&value| reached[value]) {
+            if self.links[node].inputs.iter().any(|&value| reached[value]) && !blocks(node) {
                 self.links[node].outputs.iter().for_each(|&value| reached[value] = true);
             }
         }
         reached
+    }
+
+    /// Whether each node is needed to make a value, not counting what goes through a node that `blocks`.
+    pub fn needed(&self, value: usize, blocks: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut wanted = vec![false; self.names.len()];
+        wanted[value] = true;
+        let mut needed = vec![false; self.links.len()];
+        for &node in self.order.iter().rev() {
+            if self.links[node].outputs.iter().any(|&value| wanted[value]) && !blocks(node) {
+                needed[node] = true;
+                self.links[node].inputs.iter().for_each(|&value| wanted[value] = true);
+            }
+        }
+        needed
     }
 
     /// How many nodes stand, one behind the other, on the longest way to each value.

@@ -1,8 +1,10 @@
-//! What a model's graph says about its inputs, its outputs, where its features are.
+//! What a model's graph says about its inputs, its outputs, where its features are, and where its layers end.
 
+mod chain;
 mod features;
 mod flow;
 mod inputs;
+mod layers;
 mod pooling;
 
 use std::collections::{HashMap, HashSet};
@@ -11,6 +13,7 @@ use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
 pub use features::FeatureSource;
 pub use inputs::{PictureInput, TextInput, TextInputs};
+pub use layers::LayerValue;
 pub use pooling::Pooling;
 
 use self::flow::Flow;
