@@ -55,6 +55,11 @@ impl Graph {
         self.proto.output.iter().any(|output| name_of(output) == name)
     }
 
+    /// Whether each node is needed to make a value; `None` if no node makes or takes it.
+    pub fn needed_for(&self, value: &str) -> Option<Vec<bool>> {
+        Some(self.flow.needed(self.flow.number(value)?, |_| false))
+    }
+
     /// Every name that stands in the graph or in a graph within it.
     pub fn names(&self) -> HashSet<&str> {
         let mut names = HashSet::new();

@@ -1,4 +1,4 @@
-use crate::extract::onnx::{Graph, sketch};
+use crate::extract::onnx::{CostPlan, Graph, sketch};
 
 /// The layers as `name: value`.
 fn layers(text: &str, input: &str, features: &str) -> Vec<String> {
@@ -258,4 +258,26 @@ fn the_order_of_the_nodes_in_the_file_does_not_matter() {
         RESIDUAL.lines().partition(|line| line.contains("input x") || line.contains("output"));
     let backwards: Vec<&str> = declared.into_iter().chain(nodes.into_iter().rev()).collect();
     assert_eq!(layers(&backwards.join("\n"), "x", "flat"), layers(RESIDUAL, "x", "flat"));
+}
+
+#[test]
+fn the_cost_up_to_a_layer_counts_only_what_the_layer_needs() {
+    let graph = Graph::parse(&sketch::model(PLAIN)).unwrap();
+    let shape_of = |name: &str| match name {
+        "c1" | "c2" => Some(vec![1, 8, 16, 16]),
+        "c3" => Some(vec![1, 8, 4, 4]),
+        "hidden" => Some(vec![1, 10]),
+        "logits" => Some(vec![1, 4]),
+        _ => None,
+    };
+    let plan = CostPlan::of(&graph);
+    let until = |value: &str| plan.multiply_adds_until(&graph, value, shape_of);
+    let (first, second, third) = (8 * 256 * 27, 8 * 256 * 72, 8 * 16 * 72);
+    assert_eq!(until("x"), 0);
+    assert_eq!(until("nothing"), 0);
+    assert_eq!(until("r1"), first);
+    assert_eq!(until("r2"), first + second);
+    assert_eq!(until("on"), first + second + third + 320);
+    assert_eq!(until("logits"), plan.multiply_adds(shape_of));
+    assert_eq!(plan.multiply_adds(shape_of), first + second + third + 320 + 40);
 }
