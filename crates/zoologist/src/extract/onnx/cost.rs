@@ -14,6 +14,8 @@ pub struct CostPlan {
 }
 
 struct Term {
+    /// The node that costs.
+    node: usize,
     /// A value of the graph.
     value: String,
     /// Multiply-adds per number of that value.
@@ -30,7 +32,7 @@ enum Factor {
 impl CostPlan {
     /// The plan for a graph.
     pub fn of(graph: &Graph) -> Self {
-        Self { terms: graph.nodes().iter().filter_map(|node| term(graph, node)).collect() }
+        Self { terms: graph.nodes().iter().enumerate().filter_map(|(place, node)| term(graph, place, node)).collect() }
     }
 
     /// The values whose shapes are needed.
@@ -47,6 +49,22 @@ impl CostPlan {
 
     /// Multiply-adds, given the shape of each value.
     pub fn multiply_adds(&self, shape_of: impl Fn(&str) -> Option<Vec<usize>>) -> u64 {
+        self.sum(shape_of, |_| true)
+    }
+
+    /// Multiply-adds of only what `value` of the graph depends on, so the cost of running the model up to there; 0 for
+    /// a value that no node makes.
+    pub fn multiply_adds_until(
+        &self,
+        graph: &Graph,
+        value: &str,
+        shape_of: impl Fn(&str) -> Option<Vec<usize>>,
+    ) -> u64 {
+        let needed = graph.needed_for(value).unwrap_or_default();
+        self.sum(shape_of, |node| needed.get(node).is_some_and(|&needed| needed))
+    }
+
+    fn sum(&self, shape_of: impl Fn(&str) -> Option<Vec<usize>>, counts: impl Fn(usize) -> bool) -> u64 {
         let count = |term: &Term| {
             let numbers: usize = shape_of(&term.value)?.iter().product();
             let factor = match &term.factor {
@@ -55,11 +73,11 @@ impl CostPlan {
             };
             Some(numbers as u64 * factor)
         };
-        self.terms.iter().filter_map(count).sum()
+        self.terms.iter().filter(|term| counts(term.node)).filter_map(count).sum()
     }
 }
 
-fn term(graph: &Graph, node: &NodeProto) -> Option<Term> {
+fn term(graph: &Graph, place: usize, node: &NodeProto) -> Option<Term> {
     let value = node.output.first()?.clone();
     let weight = node.input.get(1)?;
     let dims = graph.weight_dims(weight).map(|dims| dims.iter().map(|&dim| dim.unsigned_abs()).collect::<Vec<u64>>());
@@ -76,5 +94,5 @@ fn term(graph: &Graph, node: &NodeProto) -> Option<Term> {
         ("Gemm" | "MatMul", _) => Factor::LastAxisOf(node.input.first()?.clone()),
         _ => return None,
     };
-    Some(Term { value, factor })
+    Some(Term { node: place, value, factor })
 }

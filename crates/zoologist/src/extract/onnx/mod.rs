@@ -1,10 +1,14 @@
-//! ONNX models as bytes: reading them, finding where the features are, naming outputs, permuting weights.
+//! ONNX models as bytes: reading them, finding where the features and the layers are, naming outputs, pooling within the
+//! graph, permuting weights.
 //!
 //! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
 //! over as bytes.
 
 mod cost;
 mod graph;
+mod pooled;
+#[cfg(test)]
+mod sketch;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -12,7 +16,9 @@ use std::collections::btree_map::Entry;
 use std::path::{Component, Path, PathBuf};
 
 pub use cost::CostPlan;
-pub use graph::{FeatureSource, Graph, PictureInput, Pooling};
+pub use graph::{FeatureSource, Graph, LayerValue, PictureInput, Pooling, TextInput, TextInputs};
+pub use pooled::{PooledAs, PooledOutputs};
+pub use wire::{Added, AddedNode};
 
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault, Seed};
@@ -34,7 +40,7 @@ pub enum ModelError {
     /// External data outside the folder, or not pinned with the model.
     #[error("the weights name an external file `{}` that is not one of the model's own: refused. Put it beside the weights", escape(.0))]
     Escapes(String),
-    /// A shape or type that a picture can't be fed to.
+    /// A graph that pictures or texts can't be fed to, or that has no such value.
     #[error("{0}")]
     Unfit(String),
     /// The runtime refused the model or failed on it.
@@ -86,6 +92,11 @@ impl ModelBytes {
     /// The same model with more outputs.
     pub fn with_outputs(&self, names: &[&str]) -> Result<Self, ModelError> {
         Ok(Self { model: wire::with_outputs(&self.model, names)?, external: self.external.clone() })
+    }
+
+    /// The same model with nodes, inputs and outputs appended to its graph.
+    pub fn with_added(&self, added: &Added) -> Result<Self, ModelError> {
+        Ok(Self { model: wire::with_added(&self.model, added)?, external: self.external.clone() })
     }
 
     /// Puts the numbers of each floating-point tensor into random order: the architecture stays, what was learnt goes.

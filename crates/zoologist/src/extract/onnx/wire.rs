@@ -1,8 +1,8 @@
 //! Editing an ONNX file where it stands, on the protocol-buffer wire format.
 //!
 //! Decoding a model and encoding it again would drop every field that the decoder does not know. So edits touch only
-//! the bytes they mean: outputs are appended to the graph record, and the numbers of weight tensors are found as byte
-//! ranges. Every size comes from an untrusted file: arithmetic is checked and ranges are looked up, never assumed.
+//! the bytes they mean: nodes, inputs and outputs are appended to the graph record, and the numbers of weight tensors are
+//! found as byte ranges. Every size comes from an untrusted file: arithmetic is checked and ranges are looked up, never assumed.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
 use std::ops::Range;
@@ -17,7 +17,11 @@ mod number {
     pub const MODEL_GRAPH: u64 = 7;
     pub const GRAPH_NODE: u64 = 1;
     pub const GRAPH_INITIALIZER: u64 = 5;
+    pub const GRAPH_INPUT: u64 = 11;
     pub const GRAPH_OUTPUT: u64 = 12;
+    pub const NODE_INPUT: u64 = 1;
+    pub const NODE_OUTPUT: u64 = 2;
+    pub const NODE_OPERATOR: u64 = 4;
     pub const NODE_ATTRIBUTE: u64 = 5;
     pub const ATTRIBUTE_TENSOR: u64 = 5;
     pub const ATTRIBUTE_GRAPH: u64 = 6;
@@ -32,6 +36,33 @@ mod number {
     pub const ENTRY_KEY: u64 = 1;
     pub const ENTRY_VALUE: u64 = 2;
     pub const VALUE_NAME: u64 = 1;
+    pub const VALUE_TYPE: u64 = 2;
+    pub const TYPE_TENSOR: u64 = 1;
+}
+
+/// A `TypeProto.Tensor` that states an element type of float32 (field 1, value 1) and no shape.
+const FLOATS_OF_ANY_SHAPE: [u8; 2] = [0x08, 0x01];
+
+/// What is appended to a graph.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Nodes, each after those whose outputs it takes.
+    pub nodes: Vec<AddedNode>,
+    /// Inputs of float32 and of any shape, by name.
+    pub float_inputs: Vec<String>,
+    /// Values of the graph or of the added nodes that become outputs, by name.
+    pub outputs: Vec<String>,
+}
+
+/// One operator of the standard domain without attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedNode {
+    /// The operator, for example `MatMul`.
+    pub operator: &'static str,
+    /// The values it takes.
+    pub inputs: Vec<String>,
+    /// The value it makes.
+    pub output: String,
 }
 
 /// Where the numbers of a tensor stand.
@@ -126,20 +157,55 @@ fn push_field(into: &mut Vec<u8>, number: u64, payload: &[u8]) {
 
 /// The model with more graph outputs: values of the graph, by name. Everything else stays byte for byte.
 pub fn with_outputs(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, ModelError> {
+    let outputs = names.iter().map(|&name| name.to_owned()).collect();
+    with_added(bytes, &Added { outputs, ..Added::default() })
+}
+
+/// The model with nodes, inputs and outputs appended to its graph. Everything else stays byte for byte.
+pub fn with_added(bytes: &[u8], added: &Added) -> Result<Vec<u8>, ModelError> {
     let graphs: Vec<Field> =
         fields(bytes, 0..bytes.len())?.into_iter().filter(|field| field.number == number::MODEL_GRAPH).collect();
     let [graph] = &graphs[..] else { return Err(ModelError::Damaged) };
     let part = |range: Range<usize>| bytes.get(range).ok_or(ModelError::Damaged);
     let mut body = part(graph.payload.clone())?.to_vec();
-    for name in names {
-        let mut value = vec![];
-        push_field(&mut value, number::VALUE_NAME, name.as_bytes());
-        push_field(&mut body, number::GRAPH_OUTPUT, &value);
+    for node in &added.nodes {
+        push_field(&mut body, number::GRAPH_NODE, &node_message(node));
+    }
+    for name in &added.float_inputs {
+        push_field(&mut body, number::GRAPH_INPUT, &float_value_message(name));
+    }
+    for name in &added.outputs {
+        push_field(&mut body, number::GRAPH_OUTPUT, &value_message(name));
     }
     let mut edited = part(0..graph.whole.start)?.to_vec();
     push_field(&mut edited, number::MODEL_GRAPH, &body);
     edited.extend_from_slice(part(graph.whole.end..bytes.len())?);
     Ok(edited)
+}
+
+fn node_message(node: &AddedNode) -> Vec<u8> {
+    let mut message = vec![];
+    for input in &node.inputs {
+        push_field(&mut message, number::NODE_INPUT, input.as_bytes());
+    }
+    push_field(&mut message, number::NODE_OUTPUT, node.output.as_bytes());
+    push_field(&mut message, number::NODE_OPERATOR, node.operator.as_bytes());
+    message
+}
+
+/// A value of which nothing but the name is stated.
+fn value_message(name: &str) -> Vec<u8> {
+    let mut message = vec![];
+    push_field(&mut message, number::VALUE_NAME, name.as_bytes());
+    message
+}
+
+fn float_value_message(name: &str) -> Vec<u8> {
+    let mut kind = vec![];
+    push_field(&mut kind, number::TYPE_TENSOR, &FLOATS_OF_ANY_SHAPE);
+    let mut message = value_message(name);
+    push_field(&mut message, number::VALUE_TYPE, &kind);
+    message
 }
 
 /// All tensors of the model: weights, constants, and those of inner graphs.
@@ -227,4 +293,45 @@ fn entry(bytes: &[u8], message: Range<usize>) -> Result<(String, String), ModelE
 fn text(bytes: &[u8], range: Range<usize>) -> Result<String, ModelError> {
     let bytes = bytes.get(range).ok_or(ModelError::Damaged)?;
     String::from_utf8(bytes.to_vec()).map_err(|_| ModelError::Damaged)
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::extract::onnx::{Graph, sketch};
+
+    /// A field that no version of the format knows.
+    fn unknown() -> Vec<u8> {
+        let mut field = vec![];
+        push_field(&mut field, 15, b"kept");
+        field
+    }
+
+    #[test]
+    fn additions_leave_every_other_byte_as_it_was() {
+        let model = sketch::model("input x float 1 3\n output y float 1 3\n y = Relu(x)");
+        let graph = fields(&model, 0..model.len()).unwrap().into_iter().find(|f| f.number == number::MODEL_GRAPH);
+        let graph = graph.unwrap();
+        let body = [&model[graph.payload.clone()], &unknown()].concat();
+        let (before, after) = (&model[..graph.whole.start], [&model[graph.whole.end..], &unknown()].concat());
+        let mut original = before.to_vec();
+        push_field(&mut original, number::MODEL_GRAPH, &body);
+        original.extend_from_slice(&after);
+
+        let node = AddedNode { operator: "Mul", inputs: vec!["y".into(), "more".into()], output: "z".into() };
+        let added = Added { nodes: vec![node], float_inputs: vec!["more".into()], outputs: vec!["z".into()] };
+        let edited = with_added(&original, &added).unwrap();
+        assert!(edited.starts_with(before) && edited.ends_with(&after));
+        let graph = fields(&edited, before.len()..edited.len() - after.len()).unwrap().remove(0);
+        assert!(edited[graph.payload].starts_with(&body));
+        assert_eq!(Graph::parse(&edited).unwrap().names(), ["x", "y", "z", "more"].into());
+        assert_eq!(with_added(&original, &Added::default()).unwrap(), original);
+    }
+
+    #[test]
+    fn a_model_without_a_graph_is_refused() {
+        assert!(matches!(with_outputs(&unknown(), &["y"]), Err(ModelError::Damaged)));
+        assert!(matches!(with_outputs(&[0x3a, 0x05, 0x00], &["y"]), Err(ModelError::Damaged)));
+    }
 }
