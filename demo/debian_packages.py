@@ -95,7 +95,7 @@ def readme(found: list[Row], digest: str) -> bytes:
         "",
         "* text: the summary and the first paragraph that does not only say what the package contains; no name;",
         f"* left out: libraries, documentation, data and other parts; texts under {_SHORTEST} characters; all of",
-        f"  a source's packages but one; equal texts; what is beyond {ROWS_PER_SECTION} of a section, by a digest of the names.",
+        f"  a source's packages but one; equal texts; what is beyond {ROWS_PER_SECTION} of a section, by digest.",
         "",
         "A section is the archive's own choice; some packages would fit several.",
         "Licence: a description is part of its package and under its free licence; see `apt show NAME`.",
