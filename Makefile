@@ -56,6 +56,13 @@ bench-scores: build ## Cost of scoring against others' code: make bench-scores L
 	benches/.venv-scores/bin/python benches/scores.py $(if $(LOGME),--logme "$(LOGME)") $(if $(CASES),--cases $(CASES)) \
 	  --rounds $(or $(ROUNDS),3) --threads $(or $(THREADS),1)
 
+bench-text: build ## Ranking by text against transformer-ranker: make bench-text MODEL=folder DATA=texts.csv [THREADS=1] [ROUNDS=1]
+	@test -n "$(MODEL)" -a -n "$(DATA)" || { echo "give a model and a CSV: make bench-text MODEL=folder DATA=texts.csv" >&2; exit 2; }
+	test -x benches/.venv-transformer-ranker/bin/python || $(PYTHON) -m venv benches/.venv-transformer-ranker
+	benches/.venv-transformer-ranker/bin/python -m pip install --quiet --requirement benches/requirements-transformer-ranker.txt
+	benches/.venv-transformer-ranker/bin/python benches/text_ranking.py "$(MODEL)" "$(DATA)" \
+	  --threads $(or $(THREADS),1) --rounds $(or $(ROUNDS),1)
+
 bench-gram: ## The Gram product's share of this machine's rate of matrix products
 	cargo bench --locked -p zoologist --bench gram
 
