@@ -1,7 +1,9 @@
 //! A network made ready: pictures in, feature vectors out.
 
-use super::onnx::{CostPlan, FeatureSource, Graph, ModelBytes, ModelError, PictureInput, Pooling};
-use super::order::{Description, NetworkPlan};
+use std::collections::BTreeMap;
+
+use super::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PictureInput, PooledAs, Pooling};
+use super::order::{Description, LayerDescription, LayerSet, NetworkPlan};
 use super::picture::Rgb;
 use super::preprocess;
 use super::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
@@ -16,7 +18,7 @@ pub struct Network {
     session: Box<dyn Session>,
     preprocessing: Preprocessing,
     shape: [Option<usize>; 4],
-    pooling: Pooling,
+    poolings: Vec<Pooling>,
 }
 
 /// Loads a network for several threads, runs it once on a blank picture, and says what it is.
@@ -37,23 +39,119 @@ pub fn load(
     check_fit(preprocessing, &input)?;
     let source = graph.features(plan.features.as_deref())?;
     let blank = blank_picture(preprocessing, &input);
-    let multiply_adds = count_multiply_adds(&bytes, &graph, &input, runtime, &blank);
+    let mut layers = match plan.layers {
+        LayerSet::All => graph.layers(&input.name, &source.value),
+        LayerSet::Last => vec![],
+    };
+    let last = layers.pop().map_or_else(|| "last".to_owned(), |last| last.name);
+    layers.push(LayerValue { value: source.value.clone(), name: last });
+    let trial = Trial { bytes: &bytes, graph: &graph, input: &input, runtime, blank: &blank };
+    let costs = trial.costs(&layers);
+    let layers = trial.pooled(layers, preprocessing.layout)?;
 
-    let shown = if source.is_output { bytes } else { bytes.with_outputs(&[&source.value])? };
-    let mut sessions = runtime.load(&NetworkBytes::Onnx(shown), &[&input.name], &[&source.value], threads)?;
+    let values: Vec<(&str, PooledAs)> = layers.iter().map(|(layer, how)| (layer.value.as_str(), *how)).collect();
+    let edit = graph.pooled(&values);
+    let network = NetworkBytes::Onnx(bytes.with_added(&edit.added)?);
+    let outputs: Vec<&str> = edit.outputs.iter().map(String::as_str).collect();
+    let mut sessions = runtime.load(&network, &[&input.name], &outputs, threads)?;
     let first = sessions.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
-    let tried = only(first.run(&[Input::Floats(&blank)])?)?;
-    let pooling = Pooling::of(&tried.shape, preprocessing.layout == Layout::Nhwc)?;
-    let dim = pooling.apply(&tried.shape[1..], first_sample(&tried)).len();
-
-    let words = in_words(&source, pooling);
-    let description = Description::of_last(dim, words, Some(runtime.name()), multiply_adds);
-    let network = |session| Network { session, preprocessing: preprocessing.clone(), shape: input.shape, pooling };
+    let tried = whole(first.run(&[Input::Floats(&blank)])?)?;
+    let pooling = |tensor: &Tensor| Pooling::of(&tensor.shape, channels_last(&tensor.shape, preprocessing.layout));
+    let poolings = tried.iter().map(pooling).collect::<Result<Vec<Pooling>, ModelError>>()?;
+    let dims = tried.iter().zip(&poolings).map(|(found, how)| how.apply(&found.shape[1..], first_sample(found)).len());
+    let describe = |((layer, _), dim): (&(LayerValue, PooledAs), usize)| LayerDescription {
+        name: layer.name.clone(),
+        dim,
+        multiply_adds: costs.as_ref().and_then(|costs| costs.of(&layer.value)),
+    };
+    let described: Vec<LayerDescription> = layers.iter().zip(dims).map(describe).collect();
+    let last = layers.last().map_or(PooledAs::Whole, |(_, how)| *how);
+    let words =
+        if last == PooledAs::Map { Pooling::MeanOfMap.words() } else { poolings.last().map_or("", |how| how.words()) };
+    let description = Description {
+        dim: described.iter().map(|layer| layer.dim).sum(),
+        features_from: format!("{}{words}", source.reason),
+        runtime: Some(runtime.name()),
+        multiply_adds: costs.map(|costs| costs.whole),
+        layers: described,
+    };
+    let network = |session| Network {
+        session,
+        preprocessing: preprocessing.clone(),
+        shape: input.shape,
+        poolings: poolings.clone(),
+    };
     Ok((description, sessions.into_iter().map(network).collect()))
 }
 
-fn in_words(source: &FeatureSource, pooling: Pooling) -> String {
-    format!("{}{}", source.reason, pooling.words())
+/// Whether a map's channels stand last: as the input has them, or, in a network that keeps its maps otherwise, where its
+/// first two axes are the equal ones.
+fn channels_last(shape: &[usize], layout: Layout) -> bool {
+    match shape {
+        [_, a, b, c] if b == c && a != b => false,
+        [_, a, b, c] if a == b && b != c => true,
+        _ => layout == Layout::Nhwc,
+    }
+}
+
+/// A graph that is run once on a blank picture, to see the shapes of its values.
+struct Trial<'a> {
+    bytes: &'a ModelBytes,
+    graph: &'a Graph,
+    input: &'a PictureInput,
+    runtime: &'a dyn Runtime,
+    blank: &'a Tensor,
+}
+
+/// Multiply-adds of one picture.
+struct Costs {
+    whole: u64,
+    until: Vec<(String, u64)>,
+}
+
+impl Costs {
+    fn of(&self, value: &str) -> Option<u64> {
+        self.until.iter().find(|(name, _)| name == value).map(|(_, cost)| *cost)
+    }
+}
+
+impl Trial<'_> {
+    fn shapes(&self, mut values: Vec<&str>) -> Result<BTreeMap<String, Vec<usize>>, ModelError> {
+        values.sort_unstable();
+        values.dedup();
+        let hidden: Vec<&str> = values.iter().copied().filter(|name| !self.graph.output_named(name)).collect();
+        let shown = NetworkBytes::Onnx(self.bytes.with_outputs(&hidden)?);
+        let mut sessions = self.runtime.load(&shown, &[&self.input.name], &values, 1)?;
+        let session = sessions.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
+        let found = session.run(&[Input::Floats(self.blank)])?;
+        Ok(values.into_iter().map(str::to_owned).zip(found.into_iter().map(|tensor| tensor.shape)).collect())
+    }
+
+    /// `None` where the graph holds values that can't be shown.
+    fn costs(&self, layers: &[LayerValue]) -> Option<Costs> {
+        let plan = CostPlan::of(self.graph);
+        let shapes = self.shapes(plan.values()).ok()?;
+        let shape_of = |value: &str| shapes.get(value).cloned();
+        let batch = self.blank.shape[0] as u64;
+        let until = |layer: &LayerValue| {
+            (layer.value.clone(), plan.multiply_adds_until(self.graph, &layer.value, shape_of) / batch)
+        };
+        Some(Costs { whole: plan.multiply_adds(shape_of) / batch, until: layers.iter().map(until).collect() })
+    }
+
+    /// How each layer is pooled in the graph. Earlier layers of a form that can't be pooled are left out.
+    fn pooled(&self, layers: Vec<LayerValue>, layout: Layout) -> Result<Vec<(LayerValue, PooledAs)>, ModelError> {
+        let shapes = self.shapes(layers.iter().map(|layer| layer.value.as_str()).collect())?;
+        let last = layers.len().saturating_sub(1);
+        let pooled = |(place, layer): (usize, LayerValue)| {
+            let shape = shapes.get(&layer.value)?;
+            let is_map = shape.len() == 4 && shape[2..] != [1, 1] && !channels_last(shape, layout);
+            let how = if is_map { PooledAs::Map } else { PooledAs::Whole };
+            let usable = shape.first() == self.blank.shape.first() && (2..=4).contains(&shape.len());
+            (usable || place == last).then_some((layer, how))
+        };
+        Ok(layers.into_iter().enumerate().filter_map(pooled).collect())
+    }
 }
 
 impl Network {
@@ -65,8 +163,9 @@ impl Network {
         let mut values = vec![];
         preprocess::tensor(&resized, &self.preprocessing, &mut values);
         let input = batch_of(values, self.shape[0], size, self.preprocessing.layout);
-        let found = only(self.session.run(&[Input::Floats(&input)])?)?;
-        Ok(self.pooling.apply(&found.shape[1..], first_sample(&found)))
+        let found = whole(self.session.run(&[Input::Floats(&input)])?)?;
+        let pooled = |(found, how): (&Tensor, &Pooling)| how.apply(&found.shape[1..], first_sample(found));
+        Ok(found.iter().zip(&self.poolings).flat_map(pooled).collect())
     }
 }
 
@@ -81,17 +180,16 @@ fn batch_of(values: Vec<f32>, batch: Option<usize>, size: Size, layout: Layout) 
     Tensor { shape, values: if batch == 1 { values } else { values.repeat(batch) } }
 }
 
-fn only(found: Vec<Tensor>) -> Result<Tensor, ModelError> {
+/// Tensors that are batches of something.
+fn whole(found: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
     let whole = |tensor: &Tensor| {
         tensor.shape.len() > 1
             && tensor.shape.iter().product::<usize>() == tensor.values.len()
             && !tensor.values.is_empty()
     };
-    let [tensor] = <[Tensor; 1]>::try_from(found).map_err(|_| ModelError::Damaged)?;
-    if whole(&tensor) {
-        Ok(tensor)
-    } else {
-        Err(ModelError::Unfit(format!("features of shape {:?} are no batch of vectors", tensor.shape)))
+    match found.iter().find(|tensor| !whole(tensor)) {
+        Some(tensor) => Err(ModelError::Unfit(format!("features of shape {:?} are no batch of vectors", tensor.shape))),
+        None => Ok(found),
     }
 }
 
@@ -137,22 +235,4 @@ fn blank_picture(how: &Preprocessing, input: &PictureInput) -> Tensor {
     let [_, height, width] = axes(how.layout).map(|axis| input.shape[axis].unwrap_or(OPEN_EDGE) as u32);
     let size = preprocess::input_size(how).unwrap_or(Size { height, width });
     batch_of(vec![0.0; 3 * (size.height * size.width) as usize], input.shape[0], size, how.layout)
-}
-
-/// Multiply-adds of one picture; `None` where the graph holds values that can't be shown.
-fn count_multiply_adds(
-    bytes: &ModelBytes,
-    graph: &Graph,
-    input: &PictureInput,
-    runtime: &dyn Runtime,
-    blank: &Tensor,
-) -> Option<u64> {
-    let plan = CostPlan::of(graph);
-    let values = plan.values();
-    let hidden: Vec<&str> = values.iter().copied().filter(|name| !graph.output_named(name)).collect();
-    let shown = NetworkBytes::Onnx(bytes.with_outputs(&hidden).ok()?);
-    let mut sessions = runtime.load(&shown, &[&input.name], &values, 1).ok()?;
-    let found = sessions.first_mut()?.run(&[Input::Floats(blank)]).ok()?;
-    let shape_of = |name: &str| values.iter().position(|value| *value == name).map(|place| found[place].shape.clone());
-    Some(plan.multiply_adds(shape_of) / blank.shape[0] as u64)
 }

@@ -93,7 +93,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let job = Store::at(folder.path()).job(&Key::of(&[("model", "a")])).unwrap();
         let failure = RowFailure { row: 2, reason: "cut off".to_owned() };
-        job.write_block(&Block { first: 2, dim: 1, values: vec![0.0], failures: vec![failure.clone()], truncated: 1 }).unwrap();
+        job.write_block(&Block { first: 2, dim: 1, values: vec![0.0], failures: vec![failure.clone()], truncated: 1 })
+            .unwrap();
         assert!(job.seal(&[0..2, 2..3], BTreeMap::new()).is_err());
         job.write_block(&Block { first: 0, dim: 1, values: vec![1.0, 2.0], failures: vec![], truncated: 0 }).unwrap();
         let sealed = job.seal(&[0..2, 2..3], BTreeMap::from([("dim".to_owned(), "1".to_owned())])).unwrap();

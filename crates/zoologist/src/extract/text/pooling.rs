@@ -54,8 +54,9 @@ mod tests {
         assert_eq!(pooled(TokenPooling::Mean, &states, 0, 2), [0.0, 0.0]);
         for pooling in [TokenPooling::Cls, TokenPooling::Mean, TokenPooling::Last] {
             let shares = shares(pooling, 2, 3).unwrap();
-            let product =
-                |column: usize| shares.iter().zip(states.chunks(2)).map(|(share, row)| share * row[column]).sum::<f32>();
+            let product = |column: usize| {
+                shares.iter().zip(states.chunks(2)).map(|(share, row)| share * row[column]).sum::<f32>()
+            };
             assert_eq!(vec![product(0), product(1)], pool(pooling));
         }
         assert_eq!(shares(TokenPooling::Max, 2, 3), None);
