@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
+use zoologist::data::TableOptions;
 use zoologist::rank::Layers;
 use zoologist::rank::statistics::Worker;
 use zoologist::score::KnnTies;
@@ -79,7 +80,8 @@ pub enum Command {
 /// Options of `rank`.
 #[derive(Args)]
 pub struct Rank {
-    /// Labelled pictures: a folder per class, a folder with labels.csv or metadata.csv, or IDX files
+    /// Labelled pictures (a folder per class, a folder with labels.csv or metadata.csv, IDX files), or a table of texts
+    /// or picture paths: CSV, TSV, JSONL, Parquet
     pub data: PathBuf,
     /// A folder of models, a zoo.toml, one model, or a name in the Hugging Face hub
     #[arg(long, value_name = "ZOO")]
@@ -108,6 +110,9 @@ pub struct Rank {
     /// What runs the models
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,
+    /// How a table is read
+    #[command(flatten)]
+    pub table: DataOptions,
 }
 
 /// Which layers' features are scored.
@@ -178,6 +183,38 @@ pub enum RuntimeName {
     Onnxruntime,
 }
 
+/// How a table (CSV, TSV, JSONL, Parquet) is read; what is not given is detected and said.
+#[derive(Args)]
+pub struct DataOptions {
+    /// The column of the texts; two for pairs
+    #[arg(long, value_name = "COLUMN[,COLUMN]", value_delimiter = ',')]
+    pub text: Vec<String>,
+    /// The column of the labels; several 0/1 columns for several labels
+    #[arg(long, value_name = "COLUMN[,…]", value_delimiter = ',')]
+    pub label: Vec<String>,
+    /// What is predicted
+    #[arg(long, default_value = "auto", value_name = "TASK")]
+    pub task: TaskName,
+    /// The column that says train, validation or test
+    #[arg(long, value_name = "COLUMN")]
+    pub split: Option<String>,
+}
+
+impl DataOptions {
+    /// The same for the library.
+    pub fn table(&self) -> Result<TableOptions, String> {
+        if self.text.len() > 2 {
+            return Err("--text takes one column, or two for pairs of texts".to_owned());
+        }
+        Ok(TableOptions {
+            text: self.text.clone(),
+            label: self.label.clone(),
+            task: self.task.task(),
+            split: self.split.clone(),
+        })
+    }
+}
+
 /// Options of `layers`.
 #[derive(Args)]
 pub struct LayersOptions {
@@ -204,6 +241,9 @@ pub struct LayersOptions {
     /// What runs the model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,
+    /// How a table is read
+    #[command(flatten)]
+    pub table: DataOptions,
 }
 
 /// What probes a layer.
@@ -389,6 +429,12 @@ pub struct Extract {
     /// What runs the model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,
+    /// How a table is read
+    #[command(flatten)]
+    pub table: DataOptions,
+    /// How the states of a text's tokens are pooled [default: as the model says]
+    #[arg(long, value_name = "HOW")]
+    pub pooling: Option<PoolingName>,
 }
 
 /// Options of `inspect`.
@@ -399,6 +445,12 @@ pub struct Inspect {
     /// What runs a model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,
+    /// How a table is read
+    #[command(flatten)]
+    pub table: DataOptions,
+    /// Also count the tokens that this model's tokenizer makes of a table's texts
+    #[arg(long, value_name = "MODEL")]
+    pub tokenizer: Option<PathBuf>,
 }
 
 /// The presets by name, with what they do, for the help text.

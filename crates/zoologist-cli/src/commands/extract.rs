@@ -1,12 +1,13 @@
 //! `zoologist extract`.
 
-use zoologist::rank::{Progress, export};
+use zoologist::rank::Progress;
+use zoologist::rank::export::{self, Request};
 use zoologist::report;
 use zoologist::store::Store;
 
 use super::{machinery, outcome};
-use crate::end::{Outcome, Result, print};
-use crate::options::{Extract, Global};
+use crate::end::{Failure, Outcome, Result, print};
+use crate::options::{Extract, Global, PoolingName};
 use crate::progress::Bars;
 
 /// Runs the command.
@@ -15,7 +16,14 @@ pub fn run(global: &Global, options: &Extract) -> Result<Outcome> {
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let access = machinery::access(global, &say);
-    let done = export::features(&options.model, &access, &options.data, &options.output, &machinery, &progress)?;
+    let request = Request {
+        model: options.model.clone(),
+        data: options.data.clone(),
+        table: options.table.table().map_err(Failure::usage)?,
+        pooling: options.pooling.map(PoolingName::pooling),
+        output: options.output.clone(),
+    };
+    let done = export::features(&request, &access, &machinery, &progress)?;
     print(&if global.json { report::json::to_string(&done) } else { report::text::exported(&done) })?;
     Ok(outcome(global, !done.skipped.is_empty()))
 }

@@ -16,7 +16,12 @@ pub fn run(global: &Global, options: &Inspect) -> Result<Outcome> {
     let machinery = machinery::machinery(global, options.runtime, Store::at(folder.path()))?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
-    let found = inspect::inspect(&options.path, &machinery::access(global, &say), &machinery)?;
+    let table = options.table.table().map_err(Failure::usage)?;
+    let access = machinery::access(global, &say);
+    let found = match &options.tokenizer {
+        Some(model) => inspect::with_tokenizer(&options.path, &table, model, &access, &machinery)?,
+        None => inspect::inspect(&options.path, &table, &access, &machinery)?,
+    };
     print(&if global.json { report::json::to_string(&found) } else { report::text::inspection(&found) })?;
     Ok(Outcome::Complete)
 }

@@ -18,6 +18,7 @@ pub fn run(global: &Global, options: &LayersOptions) -> Result<Outcome> {
     let plan = StudyPlan {
         model: options.model.clone(),
         data: data.clone(),
+        table: options.table.table().map_err(Failure::usage)?,
         pooling: options.pooling.map(PoolingName::pooling),
         probe: options.probe.metric(),
         samples: options.samples.map(|count| count as usize),

@@ -21,6 +21,7 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
     let zoo = options.zoo.clone().ok_or_else(|| Failure::usage(NO_ZOO))?;
     let plan = Plan {
         data: options.data.clone(),
+        table: options.table.table().map_err(Failure::usage)?,
         zoo,
         metric: options.metric.clone(),
         samples: options.samples.map(|count| count as usize),

@@ -8,6 +8,9 @@ use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
 use super::Error;
 use super::files::open_regular;
 
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 16;
+
 /// A reader of comma-separated rows, all of one width, spaces around cells removed. The first row is a row like any
 /// other.
 pub(super) fn open(path: &Path) -> Result<Reader<File>, Error> {
@@ -18,6 +21,17 @@ pub(super) fn open(path: &Path) -> Result<Reader<File>, Error> {
 pub(super) fn open_separated(path: &Path, delimiter: u8) -> Result<Reader<File>, Error> {
     let (file, _) = open_regular(path)?;
     Ok(ReaderBuilder::new().has_headers(false).trim(Trim::All).delimiter(delimiter).from_reader(file))
+}
+
+/// A reader that leaves cells as they are.
+pub(super) fn open_untrimmed(path: &Path, delimiter: u8) -> Result<Reader<File>, Error> {
+    let (file, _) = open_regular(path)?;
+    Ok(ReaderBuilder::new().has_headers(false).delimiter(delimiter).buffer_capacity(BUFFER).from_reader(file))
+}
+
+/// Reads the next row into `row`; false at the end.
+pub(super) fn next_into(path: &Path, reader: &mut Reader<File>, row: &mut StringRecord) -> Result<bool, Error> {
+    reader.read_record(row).map_err(|error| convert(path, error))
 }
 
 /// The next row; `None` at the end.

@@ -153,6 +153,14 @@ pub enum Error {
         /// The columns there are.
         known: String,
     },
+    /// It is not clear which columns of a table are meant.
+    #[error("{}: {problem}.", show(path))]
+    Unclear {
+        /// The table.
+        path: PathBuf,
+        /// What is not clear, and what settles it.
+        problem: String,
+    },
     /// More than fits in memory, or than one picture may have.
     #[error("{}: is too large to be read into memory. Split it, or use a machine with more memory.", show(.0))]
     TooLarge(PathBuf),
@@ -202,7 +210,7 @@ impl Fail for Error {
         match self {
             Self::Read { source, .. } => Fault::of_reading(source),
             Self::TooLarge(_) => Fault::Limit,
-            Self::Task { .. } | Self::NoSuchColumn { .. } => Fault::Usage,
+            Self::Task { .. } | Self::NoSuchColumn { .. } | Self::Unclear { .. } => Fault::Usage,
             _ => Fault::Input,
         }
     }

@@ -32,4 +32,4 @@ pub use error::Error;
 pub use formats::{open, open_unlabelled};
 pub use partition::{Partition, shard_count};
 pub use picture::{PictureReader, RawPicture, content_digests};
-pub use table::TextRows;
+pub use table::{TableOptions, TextRows, is_dataset as is_table_of_samples};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::base::{Fail, Fault, Targets, Task, path_text};
-use crate::data::{self, Split};
+use crate::data::{self, Dataset, Split, TableOptions};
 use crate::extract::launch::{self, LaunchError, Machinery};
-use crate::extract::{Description, Extractor, LayerSet, NetworkPlan};
+use crate::extract::text::TokenCounts;
+use crate::extract::{Description, Extractor, LayerSet, NetworkPlan, SampleFiles, SamplesError, TokenOrder};
 use crate::store;
 use crate::zoo::{self, Access, Looks, ModelInput};
 
@@ -28,6 +29,12 @@ pub enum Error {
         /// What is wrong with it.
         source: store::statistics::Unreadable,
     },
+    /// As texts for a tokenizer.
+    #[error(transparent)]
+    Samples(#[from] SamplesError),
+    /// A model for pictures where a tokenizer is needed.
+    #[error("{0}: takes pictures and has no tokenizer. Give a text encoder with --tokenizer")]
+    NoTokenizer(String),
     /// When the model was loaded.
     #[error("{path}: {source}")]
     Model {
@@ -43,7 +50,9 @@ impl Fail for Error {
         match self {
             Self::Data(error) => error.fault(),
             Self::Zoo(error) => error.fault(),
+            Self::Samples(error) => error.fault(),
             Self::Statistics { .. } => Fault::Input,
+            Self::NoTokenizer(_) => Fault::Usage,
             Self::Model { source, .. } => source.fault(),
         }
     }
@@ -60,13 +69,16 @@ pub struct Inspection {
     /// What was found there.
     #[serde(flatten)]
     pub found: Found,
+    /// What a tokenizer makes of its texts, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenCounts>,
 }
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Found {
-    /// A data set of pictures.
+    /// A data set of pictures or texts.
     Dataset {
         /// Its form, for example `folder per class`.
         format: String,
@@ -141,9 +153,13 @@ pub enum Found {
 }
 
 /// Finds out what a path is, or what the model of that name in the hub.
-pub fn inspect(path: &Path, access: &Access, machinery: &Machinery) -> Result<Inspection, Error> {
+pub fn inspect(path: &Path, table: &TableOptions, access: &Access, machinery: &Machinery) -> Result<Inspection, Error> {
+    let whole = |found| Inspection { schema: 1, path: path.to_owned(), found, tokens: None };
     if store::statistics::recognise(path) {
-        return Ok(Inspection { schema: 1, path: path.to_owned(), found: statistics(path)? });
+        return Ok(whole(statistics(path)?));
+    }
+    if data::is_table_of_samples(path, table) {
+        return Ok(whole(dataset(path, table)?));
     }
     let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "npy" | "npz" | "safetensors" | "parquet" if path.is_file() => array(path)?,
@@ -151,10 +167,32 @@ pub fn inspect(path: &Path, access: &Access, machinery: &Machinery) -> Result<In
         _ => match zoo::looks(path) {
             Some(Looks::Model) => model(path, access, machinery)?,
             Some(Looks::Zoo) => models(path, access)?,
-            None => dataset(path)?,
+            None => dataset(path, table)?,
         },
     };
-    Ok(Inspection { schema: 1, path: path.to_owned(), found })
+    Ok(whole(found))
+}
+
+/// Finds out what a table is, and what the tokenizer of a model makes of its texts.
+pub fn with_tokenizer(
+    path: &Path,
+    table: &TableOptions,
+    model: &Path,
+    access: &Access,
+    machinery: &Machinery,
+) -> Result<Inspection, Error> {
+    let model = zoo::model(model, access)?;
+    let ModelInput::Texts(settings) = model.input else { return Err(Error::NoTokenizer(model.name)) };
+    let dataset = match data::open(path, table) {
+        Err(data::Error::Unclear { .. }) => data::open_unlabelled(path, table)?,
+        other => other?,
+    };
+    let (samples, _) = SampleFiles::of(&dataset, &machinery.store)?;
+    let threads = machinery.threads;
+    let order = TokenOrder { folder: model.folder, settings, samples, threads };
+    let refuse = |source| Error::Model { path: model.name.clone(), source };
+    let tokens = Some(launch::count_tokens(machinery, order).map_err(refuse)?);
+    Ok(Inspection { schema: 1, path: path.to_owned(), found: described(dataset), tokens })
 }
 
 /// What a file of statistics says of itself.
@@ -212,11 +250,14 @@ fn models(path: &Path, access: &Access) -> Result<Found, Error> {
     })
 }
 
-fn dataset(path: &Path) -> Result<Found, Error> {
-    let dataset = data::open(path)?;
+fn dataset(path: &Path, table: &TableOptions) -> Result<Found, Error> {
+    Ok(described(data::open(path, table)?))
+}
+
+fn described(dataset: Dataset) -> Found {
     let count = |split| dataset.splits.iter().filter(|found| **found == Some(split)).count();
     let splits = [Split::Train, Split::Validation, Split::Test].map(|split| (split, count(split)));
-    Ok(Found::Dataset {
+    Found::Dataset {
         format: dataset.format.to_owned(),
         n: dataset.inputs.len(),
         task: dataset.targets.as_ref().map(Targets::task),
@@ -224,7 +265,7 @@ fn dataset(path: &Path) -> Result<Found, Error> {
         splits: splits.into_iter().filter(|(_, count)| *count > 0).collect(),
         notes: dataset.notes,
         skipped: dataset.skipped.into_iter().map(|(path, reason)| (path_text::show(&path), reason)).collect(),
-    })
+    }
 }
 
 fn classes(targets: &Targets) -> Vec<(String, Option<usize>)> {

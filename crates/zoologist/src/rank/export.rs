@@ -1,4 +1,4 @@
-//! `extract`: the features that one model gives for the user's pictures, as a file for other tools.
+//! `extract`: the features that one model gives for the user's pictures or texts, as a file for other tools.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,27 @@ use npyz::WriterBuilder;
 use serde::Serialize;
 
 use super::features::{self, Failure};
-use super::{Error, Progress, Skipped, samples};
+use super::{Error, Progress, Skipped, candidate, samples};
 use crate::base::{Values, path_text};
+use crate::data::TableOptions;
 use crate::extract::launch::Machinery;
-use crate::extract::{Description, Extractor, LayerSet, NetworkPlan};
-use crate::zoo::{self, Access};
+use crate::extract::{Description, Extractor, LayerSet};
+use crate::zoo::{self, Access, TokenPooling};
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The model.
+    pub model: PathBuf,
+    /// The data set.
+    pub data: PathBuf,
+    /// How to read it, where it is a table.
+    pub table: TableOptions,
+    /// How the states of a text's tokens are pooled, if not as the model says.
+    pub pooling: Option<TokenPooling>,
+    /// The .npy file to write.
+    pub output: PathBuf,
+}
 
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,18 +47,21 @@ pub struct Exported {
     pub skipped: Vec<Skipped>,
 }
 
-/// Writes one row of features per picture that can be read, in the order of the data set, as a .npy file.
+/// Writes one row of features per sample that can be read, in the order of the data set, as a .npy file.
 pub fn features(
-    model: &Path,
+    request: &Request,
     access: &Access,
-    data: &Path,
-    output: &Path,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Exported, Error> {
-    let model = zoo::model(model, access)?;
-    let job = samples::as_they_stand(data, &machinery.store)?;
-    let extractor = Extractor::Network(NetworkPlan::new(&model, LayerSet::Last));
+    let model = zoo::model(&request.model, access)?;
+    let job = samples::as_they_stand(&request.data, &request.table, &machinery.store)?;
+    let extractor = Extractor::Network(candidate::plan(&model, LayerSet::Last, request.pooling));
+    let noun = job.dataset.inputs.noun();
+    if model.input.noun() != noun {
+        let reasons = format!("it takes {}, and the samples are {noun}", model.input.noun());
+        return Err(Error::NoModel { path: model.name, reasons });
+    }
     let found =
         features::extract(&model.name, &extractor, &job, machinery, progress).map_err(|failure| match failure {
             Failure::Run(error) => error,
@@ -53,11 +72,11 @@ pub fn features(
     let rows: Vec<usize> = (0..job.len()).filter(|row| !failed(row)).collect();
     let kept = found.features.select(&rows);
     let Values::F32(values) = kept.values() else { return Err(Error::NoLabels(model.name)) };
-    write(output, kept.dim(), values)?;
+    write(&request.output, kept.dim(), values)?;
     Ok(Exported {
         schema: 1,
         model: model.name,
-        output: output.to_owned(),
+        output: request.output.clone(),
         description: found.description,
         rows: rows.into_iter().map(name).collect(),
         skipped: found

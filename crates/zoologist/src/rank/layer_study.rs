@@ -13,6 +13,7 @@ use super::plan::Progress;
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
 use crate::base::{Features, Seed, Values};
+use crate::data::TableOptions;
 use crate::extract::launch::{self, Machinery};
 use crate::extract::{Description, Extractor, LayerSet};
 use crate::layers::{
@@ -31,6 +32,8 @@ pub struct StudyPlan {
     pub model: PathBuf,
     /// The data set.
     pub data: PathBuf,
+    /// How to read it, where it is a table.
+    pub table: TableOptions,
     /// How the states of a text's tokens are pooled, if not as the model says.
     pub pooling: Option<TokenPooling>,
     /// The score that probes: `ridge` or `logistic`.
@@ -81,7 +84,7 @@ pub fn study(
 ) -> Result<LayerStudy, Error> {
     let begun = Instant::now();
     let model = zoo::model(&plan.model, access)?;
-    let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
+    let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
     samples.job.dataset.notes.iter().chain(&model.notes).for_each(|note| progress.say(note));
     let network = candidate::plan(&model, LayerSet::All, plan.pooling);
     let own =

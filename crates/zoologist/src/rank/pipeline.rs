@@ -39,7 +39,7 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let begun = Instant::now();
     let metrics = metrics(&plan.metric, plan.truth)?;
     let zoo = zoo::open(&plan.zoo, access)?;
-    let samples = samples::for_scoring(&plan.data, plan.samples, plan.seed, &machinery.store)?;
+    let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
     let mut outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;
     require_a_model(&outcomes, &zoo)?;
@@ -220,7 +220,7 @@ fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Optio
     if !plan.truth || samples.targets.task() == Task::Multilabel {
         return Ok(None);
     }
-    Ok(Some(match samples::for_judging(&plan.data, plan.seed, &machinery.store)? {
+    Ok(Some(match samples::for_judging(&plan.data, &plan.table, plan.seed, &machinery.store)? {
         Some(split) => Judges::Split(Box::new(split)),
         None => Judges::Rest(samples.targets.len() * 4 / 5),
     }))

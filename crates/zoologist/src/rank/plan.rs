@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::layers::Layers;
 use crate::base::Seed;
+use crate::data::TableOptions;
 use crate::score::KnnTies;
 use crate::zoo::TokenPooling;
 
@@ -12,6 +13,8 @@ use crate::zoo::TokenPooling;
 pub struct Plan {
     /// The data set.
     pub data: PathBuf,
+    /// How to read it, where it is a table.
+    pub table: TableOptions,
     /// The zoo: a folder of models, a `zoo.toml`, or one model.
     pub zoo: PathBuf,
     /// The metric that orders the models; `ridge` and `knn` are always computed beside it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Error;
 use crate::base::path_text::show;
 use crate::base::{Seed, Targets};
-use crate::data::{self, Dataset, Partition, Split};
+use crate::data::{self, Dataset, Partition, Split, TableOptions};
 use crate::extract::SampleFiles;
 use crate::store::Store;
 
@@ -42,22 +42,28 @@ pub struct Samples {
 }
 
 /// Reads a data set and puts it into order: train and validation samples for scoring.
-pub fn for_scoring(path: &Path, limit: Option<usize>, seed: Seed, store: &Store) -> Result<Samples, Error> {
-    let dataset = data::open(path)?;
+pub fn for_scoring(
+    path: &Path,
+    table: &TableOptions,
+    limit: Option<usize>,
+    seed: Seed,
+    store: &Store,
+) -> Result<Samples, Error> {
+    let dataset = data::open(path, table)?;
     let chosen = places(&dataset, |split| split != Some(Split::Test));
     in_order(&dataset, &chosen, limit, seed, store)
 }
 
 /// The test samples of a data set in order; `None` where it has no such split.
-pub fn for_judging(path: &Path, seed: Seed, store: &Store) -> Result<Option<Samples>, Error> {
-    let dataset = data::open(path)?;
+pub fn for_judging(path: &Path, table: &TableOptions, seed: Seed, store: &Store) -> Result<Option<Samples>, Error> {
+    let dataset = data::open(path, table)?;
     let chosen = places(&dataset, |split| split == Some(Split::Test));
     if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed, store).map(Some) }
 }
 
 /// All samples of a data set as they stand, labelled or not.
-pub fn as_they_stand(path: &Path, store: &Store) -> Result<Job, Error> {
-    let dataset = data::open_unlabelled(path)?;
+pub fn as_they_stand(path: &Path, table: &TableOptions, store: &Store) -> Result<Job, Error> {
+    let dataset = data::open_unlabelled(path, table)?;
     let blocks = cut(0..dataset.inputs.len()).collect();
     Job::new(dataset, blocks, store)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::base::path_text::{escape, show};
+use crate::extract::text::TokenCounts;
 use crate::inspect::{Found, Inspection};
 use crate::rank::export::Exported;
 use crate::rank::statistics::Written;
@@ -60,6 +61,9 @@ pub fn inspection(inspection: &Inspection) -> String {
             line(&mut text, &format!("  {detected}"));
         }
     }
+    if let Some(tokens) = &inspection.tokens {
+        counted_tokens(&mut text, tokens);
+    }
     text
 }
 
@@ -93,6 +97,15 @@ pub fn exported(exported: &Exported) -> String {
         exported.skipped.iter().map(|skipped| (skipped.path.clone(), skipped.reason.clone())).collect();
     refusals(&mut text, "skipped", &skipped);
     text
+}
+
+fn counted_tokens(text: &mut String, found: &TokenCounts) {
+    let TokenCounts { texts, tokens, least, median, percentile_95, most, unknown, .. } = found;
+    line(text, &format!("  tokens: {tokens} of {texts} texts, {unknown} of them unknown words"));
+    line(text, &format!("  tokens per text: {least} to {most}, median {median}, 95% have up to {percentile_95}"));
+    if let Some(limit) = found.max_tokens {
+        line(text, &format!("  longer than the model reads ({limit} tokens): {} texts would be cut", found.truncated));
+    }
 }
 
 fn line(text: &mut String, words: &str) {

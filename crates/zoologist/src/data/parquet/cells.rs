@@ -44,6 +44,30 @@ impl Batch {
         Some((row, Uneven::Length(length)))
     }
 
+    /// How many values each row has; null has none.
+    pub fn row_lengths(&self) -> Vec<usize> {
+        let levels = self.definitions.len().max(self.repetitions.len());
+        if levels == 0 {
+            return vec![1; self.rows];
+        }
+        let mut lengths = vec![];
+        for level in 0..levels {
+            if self.repetitions.get(level).is_none_or(|&repetition| repetition == 0) {
+                lengths.push(0);
+            }
+            let defined = self.definitions.get(level).is_none_or(|&definition| definition == self.defined);
+            if let Some(last) = lengths.last_mut() {
+                *last += usize::from(defined);
+            }
+        }
+        lengths
+    }
+
+    /// Whether a cell is a list.
+    pub fn are_lists(&self) -> bool {
+        !self.repetitions.is_empty()
+    }
+
     fn is_even(&self, width: usize) -> bool {
         let defined = self.definitions.iter().all(|&definition| definition == self.defined);
         let begins = |list: &[i16]| list.split_first().is_some_and(|(&first, rest)| first == 0 && !rest.contains(&0));

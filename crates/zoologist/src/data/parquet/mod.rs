@@ -8,6 +8,7 @@ mod cells;
 mod labels;
 mod rows;
 mod schema;
+mod table;
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use schema::Column;
 
 pub(super) use labels::labels;
 pub(super) use rows::Rows;
+pub(super) use table::Table;
 
 pub(super) const EXTENSION: &str = "parquet";
 
@@ -38,6 +40,8 @@ struct Scan {
     columns: Vec<Column>,
     /// How many values a list holds, once that is known.
     width: Option<usize>,
+    /// Whether cells may be missing, and lists of any length.
+    nulls: bool,
     /// A reader of each column in this group of rows.
     readers: Vec<ColumnReader>,
     /// The next group of rows.
@@ -62,7 +66,18 @@ impl Scan {
         }
         let columns = choose(schema::columns(file.metadata().file_metadata().schema_descr()))?;
         let path = path.to_path_buf();
-        Ok(Self { path, file, rows, columns, width: None, readers: Vec::new(), group: 0, left: 0, next: 0 })
+        Ok(Self {
+            path,
+            file,
+            rows,
+            columns,
+            width: None,
+            nulls: false,
+            readers: Vec::new(),
+            group: 0,
+            left: 0,
+            next: 0,
+        })
     }
 
     fn restart(&mut self) {
@@ -81,7 +96,11 @@ impl Scan {
         }
         for (place, (column, reader)) in self.columns.iter().zip(&mut self.readers).enumerate() {
             let batch = guarded(&self.path, || cells::read(reader, column, count))?;
-            let width = if column.list { self.width } else { Some(1) };
+            let width = if self.nulls || column.list && self.width.is_none() {
+                None
+            } else {
+                self.width.filter(|_| column.list).or(Some(1))
+            };
             if let Some((row, uneven)) = width.and_then(|width| batch.first_uneven(width)) {
                 let problem = uneven.in_words(self.next + row, &column.name, width);
                 return Err(Error::reading(&self.path)(invalid(problem)));
