@@ -13,8 +13,16 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::TempDir;
 use zoologist::base::Targets;
 use zoologist::data::{
-    Dataset, Inputs, PictureReader, PictureSource, RawPicture, Split, content_digests, open, open_unlabelled,
+    Dataset, Inputs, PictureReader, PictureSource, RawPicture, Split, TableOptions, content_digests,
 };
+
+fn open(path: &Path) -> Result<Dataset, zoologist::data::Error> {
+    zoologist::data::open(path, &TableOptions::default())
+}
+
+fn open_unlabelled(path: &Path) -> Result<Dataset, zoologist::data::Error> {
+    zoologist::data::open_unlabelled(path, &TableOptions::default())
+}
 
 /// A folder with these files, each holding its own name; a name that ends in `/` is an empty folder.
 fn folder(names: &[&str]) -> TempDir {

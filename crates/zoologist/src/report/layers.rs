@@ -47,7 +47,7 @@ pub fn study(study: &LayerStudy, width: Option<u16>) -> String {
 
 fn summary(study: &LayerStudy) -> String {
     let classes = match study.data.task {
-        Task::Classification => words::things(study.data.classes, "class"),
+        Task::Classification => format!("{} classes", words::count(study.data.classes)),
         Task::Multilabel => words::things(study.data.classes, "label"),
         Task::Regression => "regression".to_owned(),
     };

@@ -8,7 +8,7 @@
 use crate::store::{self, Text, Texts};
 
 /// Numbers of the vector.
-const DIM: usize = 1024;
+const DIM: usize = 512;
 /// Places in which texts are counted; a power of 2 and a multiple of [`DIM`].
 const COUNTED: usize = 1 << 18;
 /// Letters of the shortest and the longest group.
