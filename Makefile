@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build demo demo-text test check deny bench bench-scores bench-text bench-gram agreement truth test-python
+.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,12 +16,15 @@ help: ## This list
 build: ## The program, optimised
 	cargo build --release --locked
 
-demo: build ## Rank six real models on 2,000 real pictures: the main job, on real input
+build-ranking: ## The program without the native networks: what ranking ONNX models and word vectors needs
+	cargo build --release --locked --package zoologist-cli --no-default-features
+
+demo: build-ranking ## Rank six real models on 2,000 real pictures: the main job, on real input
 	$(PYTHON) demo/prepare.py
 	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/fashion-mnist --zoo demo/zoo --samples 2000 --report demo/report.html
 	@echo "The same as a page for any browser: demo/report.html"
 
-demo-text: build ## Rank four real text models on descriptions of Debian packages: the main job, on text
+demo-text: build-ranking ## Rank four real text models on descriptions of Debian packages: the main job, on text
 	$(PYTHON) demo/prepare.py text
 	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/debian-packages/packages.csv --zoo demo/zoo-text --samples 1500 \
 	  --report demo/report-text.html
@@ -63,6 +66,9 @@ bench-text: build ## Ranking by text against transformer-ranker: make bench-text
 	benches/.venv-transformer-ranker/bin/python benches/text_ranking.py "$(MODEL)" "$(DATA)" \
 	  --threads $(or $(THREADS),1) --rounds $(or $(ROUNDS),1)
 
+bench-native: ## The native encoders' rate as a share of plain matrix products, one thread
+	cargo bench --locked -p zoologist-nn --bench forward
+
 bench-gram: ## The Gram product's share of this machine's rate of matrix products
 	cargo bench --locked -p zoologist --bench gram
 
@@ -72,10 +78,10 @@ agreement: build ## Features of both runtimes against each other, and against re
 	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
 	PATH="$(CURDIR)/benches/.venv/bin:$(PATH)" benches/.venv/bin/python benches/agreement.py "$(REFERENCE)"
 
-truth: build ## How well scores agree with held-out accuracy: make truth DATA="set other-set"
-	@test -n "$(DATA)" || { echo "give data sets of pictures: make truth DATA=\"path other-path\"" >&2; exit 2; }
-	$(PYTHON) demo/prepare.py
-	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(DATA)
+truth: build ## How well scores agree with held-out probes: make truth DATA="set other-set" [ZOO=demo/zoo-text]
+	@test -n "$(DATA)" || { echo "give data sets: make truth DATA=\"path other-path\" [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
+	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(or $(ZOO),demo/zoo) $(DATA)
 
 test-python: ## Tests of tools/export.py and of the demo's converters (torch is large: hundreds of megabytes)
 	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv

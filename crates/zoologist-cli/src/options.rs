@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
 use zoologist::data::TableOptions;
+use zoologist::extract::LayerSet;
 use zoologist::rank::Layers;
 use zoologist::rank::statistics::Worker;
 use zoologist::score::KnnTies;
@@ -136,6 +137,25 @@ impl LayersName {
             Self::Mean => Layers::Mean,
             Self::Best => Layers::Best,
             Self::All => Layers::All,
+        }
+    }
+}
+
+/// Which layers' features are written.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LayerSetName {
+    /// The last layer
+    Last,
+    /// All layers side by side
+    All,
+}
+
+impl LayerSetName {
+    /// The same for the library.
+    pub fn set(self) -> LayerSet {
+        match self {
+            Self::Last => LayerSet::Last,
+            Self::All => LayerSet::All,
         }
     }
 }
@@ -435,6 +455,9 @@ pub struct Extract {
     /// How the states of a text's tokens are pooled [default: as the model says]
     #[arg(long, value_name = "HOW")]
     pub pooling: Option<PoolingName>,
+    /// The last layer, or all of them side by side (`--json` names them and their widths)
+    #[arg(long, default_value = "last", value_name = "LAYERS")]
+    pub layers: LayerSetName,
 }
 
 /// Options of `inspect`.

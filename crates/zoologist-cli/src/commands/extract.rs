@@ -21,6 +21,7 @@ pub fn run(global: &Global, options: &Extract) -> Result<Outcome> {
         data: options.data.clone(),
         table: options.table.table().map_err(Failure::usage)?,
         pooling: options.pooling.map(PoolingName::pooling),
+        layers: options.layers.set(),
         output: options.output.clone(),
     };
     let done = export::features(&request, &access, &machinery, &progress)?;

@@ -23,6 +23,17 @@ fn open(choice: &RuntimeChoice) -> std::result::Result<Box<dyn Runtime>, ModelEr
     })
 }
 
+#[cfg(feature = "native")]
+#[allow(clippy::unnecessary_wraps, reason = "a build without the networks has to refuse")]
 fn native() -> std::result::Result<Box<dyn Runtime>, ModelError> {
-    Err(ModelError::Unfit("this build runs no safetensors: it was made without the feature `native`".to_owned()))
+    Ok(Box::new(zoologist_nn::Native))
+}
+
+#[cfg(not(feature = "native"))]
+fn native() -> std::result::Result<Box<dyn Runtime>, ModelError> {
+    Err(ModelError::Unfit(
+        "this build reads no safetensors of encoders: build it with the feature `native` (the default), or export the \
+         model to ONNX with tools/export.py"
+            .to_owned(),
+    ))
 }

@@ -24,6 +24,8 @@ pub struct Request {
     pub table: TableOptions,
     /// How the states of a text's tokens are pooled, if not as the model says.
     pub pooling: Option<TokenPooling>,
+    /// Which layers.
+    pub layers: LayerSet,
     /// The .npy file to write.
     pub output: PathBuf,
 }
@@ -56,7 +58,7 @@ pub fn features(
 ) -> Result<Exported, Error> {
     let model = zoo::model(&request.model, access)?;
     let job = samples::as_they_stand(&request.data, &request.table, &machinery.store)?;
-    let extractor = Extractor::Network(candidate::plan(&model, LayerSet::Last, request.pooling));
+    let extractor = Extractor::Network(candidate::plan(&model, request.layers, request.pooling));
     let noun = job.dataset.inputs.noun();
     if model.input.noun() != noun {
         let reasons = format!("it takes {}, and the samples are {noun}", model.input.noun());

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     fn text(tokens: usize) -> TokenIds {
-        TokenIds { ids: (1..=tokens as i64).collect(), types: vec![0; tokens], truncated: false }
+        TokenIds { ids: (1_i64..).take(tokens).collect(), types: vec![0; tokens], truncated: false }
     }
 
     #[test]

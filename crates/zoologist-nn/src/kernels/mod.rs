@@ -1,0 +1,15 @@
+//! The loops that stand in for burn's operations where its CPU backend is slow, compiled for the vector units of the
+//! machine that runs them.
+//!
+//! They work on rows of float32 numbers. Every sum has a fixed number of partial sums, so that a result does not depend
+//! on the width of the vectors.
+
+mod attention;
+mod functions;
+mod rows;
+
+pub use attention::Attention;
+pub use rows::{Norm, activate, add_norm};
+
+/// Partial sums of a sum over a row, and the multiple that the rows of attention are filled up to.
+const LANES: usize = 16;
