@@ -5,11 +5,10 @@
 MODEL is a Hugging Face folder with safetensors, DATA a CSV with columns text and label. For every way of taking layers
 and every score, whole process against whole process: wall and CPU seconds and peak memory, as the kernel counts them
 when it ends; of the peer also the seconds without start-up and imports. Ours starts with an empty cache, hashes its
-inputs, and ranks its baselines too. Threads are equal. Runs alternate; medians of the rounds; ratios are peer by ours.
+inputs, and gives intervals, ridge and nearest neighbours too. Threads are equal. Runs alternate; medians of the rounds; ratios are peer by ours.
 
-What differs, so that values are close but not equal: the peer splits a text into words first, averages the tokens of
-each word, then the words, and leaves out [CLS] and [SEP]; ours averages all tokens. It truncates where the tokenizer
-ends (512 tokens). Its LogME carries alpha and beta from class to class and stops at 1e-3. `lastlayer` of version 0.2.0
+The peer splits a text into words first, averages the tokens of each word, then the words, and leaves out [CLS] and [SEP]:
+ours does the same with --pooling words. What differs: it truncates where the tokenizer ends (512 tokens). Its LogME carries alpha and beta from class to class and stops at 1e-3. `lastlayer` of version 0.2.0
 is the FIRST layer; beside it stands `lastlayer-mended`, which asks the same package for the last.
 """
 
@@ -114,6 +113,7 @@ def peer(arguments, aggregation, metric):
 def ours(arguments, layers, metric):
     command = [ZOOLOGIST, "rank", arguments.data, "--zoo", arguments.model, "--text", arguments.text]
     command += ["--label", arguments.label, "--layers", layers, "--metric", METRICS[metric]]
+    command += ["--pooling", "words", "--no-baselines"]
     command += ["--knn-ties", "smallest-label", "--threads", arguments.threads, "--json", "--quiet"]
     with tempfile.TemporaryDirectory() as cache:
         return measured(command, threads(arguments) | {"ZOOLOGIST_CACHE": cache})

@@ -90,6 +90,9 @@ pub struct Rank {
     /// The score that orders the models
     #[arg(long, default_value = "logme", value_name = "METRIC")]
     pub metric: String,
+    /// Leave out the trivial baselines: faster, but nothing says what the models must beat
+    #[arg(long)]
+    pub no_baselines: bool,
     /// Which layers' features are scored; `best` is chosen on half of the shards and scored on the other half
     #[arg(long, default_value = "last", value_name = "LAYERS")]
     pub layers: LayersName,
@@ -121,7 +124,7 @@ pub struct Rank {
 pub enum LayersName {
     /// The last layer
     Last,
-    /// The mean over all layers, which must be equally wide
+    /// The mean over all layers but the embeddings, which must be equally wide
     Mean,
     /// The layer that scores best
     Best,
@@ -171,6 +174,8 @@ pub enum PoolingName {
     Max,
     /// The last token
     Last,
+    /// The mean over words, each the mean of its tokens, without special tokens (as transformer-ranker)
+    Words,
 }
 
 impl PoolingName {
@@ -181,6 +186,7 @@ impl PoolingName {
             Self::Mean => TokenPooling::Mean,
             Self::Max => TokenPooling::Max,
             Self::Last => TokenPooling::Last,
+            Self::Words => TokenPooling::Words,
         }
     }
 }

@@ -25,6 +25,7 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         zoo,
         metric: options.metric.clone(),
         samples: options.samples.map(|count| count as usize),
+        baselines: !options.no_baselines,
         layers: options.layers.layers(),
         pooling: options.pooling.map(PoolingName::pooling),
         knn_ties: options.knn_ties.ties(),

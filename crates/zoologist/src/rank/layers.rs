@@ -12,12 +12,15 @@ use crate::base::{Features, Values};
 use crate::extract::{Description, LayerSet};
 use crate::score::{Evaluation, Metric, Status};
 
+/// What the layer before the first block of a text encoder is called.
+const EMBEDDINGS: &str = "embeddings";
+
 /// Which layers' features are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layers {
     /// Those of the last layer.
     Last,
-    /// The mean over all layers, which must be equally wide.
+    /// The mean over all layers but the embeddings, which must be equally wide.
     Mean,
     /// Those of the layer that scores best on half of the shards; the other half gives the score.
     Best,
@@ -39,8 +42,11 @@ pub struct View {
 enum Columns {
     All,
     Some(Range<usize>),
-    /// The mean of so many groups.
-    MeanOf(usize),
+    /// The mean of so many groups, after columns that are left out.
+    MeanOf {
+        groups: usize,
+        after: usize,
+    },
 }
 
 impl Layers {
@@ -71,14 +77,17 @@ impl View {
         description.layers.iter().map(view).collect()
     }
 
-    /// The mean over all layers.
+    /// The mean over all layers. Embeddings have seen no neighbours yet; they are left out, as others do.
     fn mean(description: &Description) -> Result<Self, String> {
-        let widths: Vec<usize> = description.layers.iter().map(|layer| layer.dim).collect();
+        let first = description.layers.first().filter(|first| first.name == EMBEDDINGS && description.layers.len() > 1);
+        let after = first.map_or(0, |first| first.dim);
+        let blocks = description.layers.iter().skip(usize::from(first.is_some()));
+        let widths: Vec<usize> = blocks.map(|layer| layer.dim).collect();
         let count = widths.len();
         match widths.first() {
             Some(&dim) if widths.iter().all(|&width| width == dim) => {
                 let layer = if count == 1 { "last" } else { "mean" };
-                Ok(Self { layer: layer.to_owned(), dim, columns: Columns::MeanOf(count) })
+                Ok(Self { layer: layer.to_owned(), dim, columns: Columns::MeanOf { groups: count, after } })
             }
             _ => Err(format!(
                 "its {count} layers have different widths, so there is no mean of them: use --layers last, best or all"
@@ -93,9 +102,10 @@ impl View {
                 let row = |row: &[f32]| row[columns.clone()].to_vec();
                 Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(row).collect()))
             }
-            (Columns::MeanOf(count), Values::F32(values)) => {
+            (&Columns::MeanOf { groups, after }, Values::F32(values)) => {
                 let mean = |row: &[f32]| {
-                    let of = |column: usize| row.iter().skip(column).step_by(self.dim).sum::<f32>() / *count as f32;
+                    let of =
+                        |column: usize| row.iter().skip(after + column).step_by(self.dim).sum::<f32>() / groups as f32;
                     (0..self.dim).map(of).collect::<Vec<f32>>()
                 };
                 Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(mean).collect()))

@@ -109,10 +109,13 @@ fn outcomes(
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = vec![];
     let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
-    for candidate in models.into_iter().chain(candidate::without_model(&samples.job.files)) {
+    let baselines = if plan.baselines { candidate::without_model(&samples.job.files) } else { vec![] };
+    for candidate in models.into_iter().chain(baselines) {
         outcomes.push(outcome(candidate, samples, machinery, progress)?);
     }
-    if let Some(permuted) = smallest(&outcomes).and_then(|model| candidate::permuted(model, plan.seed)) {
+    if let Some(permuted) =
+        smallest(&outcomes).filter(|_| plan.baselines).and_then(|model| candidate::permuted(model, plan.seed))
+    {
         outcomes.push(outcome(permuted, samples, machinery, progress)?);
     }
     Ok(outcomes)

@@ -21,6 +21,8 @@ pub struct Plan {
     pub metric: String,
     /// Rank on a seeded stratified sample of so many.
     pub samples: Option<usize>,
+    /// Whether the trivial baselines are ranked too.
+    pub baselines: bool,
     /// Which layers' features are scored.
     pub layers: Layers,
     /// How the states of a text's tokens are pooled, if not as the models say.

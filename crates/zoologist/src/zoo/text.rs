@@ -65,6 +65,9 @@ pub enum TokenPooling {
     Max,
     /// The state of the last token.
     Last,
+    /// The mean over words, each the mean of its tokens; special tokens are left out. Words are runs of letters and digits,
+    /// and runs of other signs. What flair and transformer-ranker do.
+    Words,
 }
 
 /// What was read, and what was assumed, one sentence each.
@@ -90,6 +93,7 @@ impl TokenPooling {
             Self::Mean => "mean",
             Self::Max => "max",
             Self::Last => "last",
+            Self::Words => "words",
         }
     }
 }

@@ -11,7 +11,7 @@ const MOST_ROWS: usize = 32;
 const MOST_TOKENS: usize = 2048;
 
 /// Texts of like length.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Batch {
     /// Places of its texts in the block.
     pub members: Vec<usize>,
@@ -25,6 +25,8 @@ pub struct Batch {
     pub mask: Vec<i64>,
     /// Token types, 0 for padding.
     pub types: Vec<i64>,
+    /// The share of each token of each text in the pooled vector, where the tokens' words decide it.
+    pub shares: Vec<Option<Vec<f32>>>,
 }
 
 /// The batches of a block. Texts without a token have no batch.
@@ -59,6 +61,7 @@ impl Batch {
             ids: filled(&|text| text.ids.clone(), padding),
             mask: filled(&|text| vec![1; text.ids.len()], 0),
             types: filled(&|text| text.types.clone(), 0),
+            shares: members.iter().map(|&place| block[place].shares.clone()).collect(),
             members: members.to_vec(),
             tokens,
             length,
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     fn text(tokens: usize) -> TokenIds {
-        TokenIds { ids: (1_i64..).take(tokens).collect(), types: vec![0; tokens], truncated: false }
+        TokenIds { ids: (1_i64..).take(tokens).collect(), types: vec![0; tokens], truncated: false, shares: None }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, batches};
 use super::embeddings::beyond;
-use super::pooling::{pooled, shares};
+use super::pooling::{pooled, shared, shares};
 use super::tokens::{TokenIds, Tokens};
 use super::{BlockFeatures, native, onnx};
 use crate::base::Seed;
@@ -172,8 +172,11 @@ impl Shared {
     /// texts × 1 × length shares of the tokens in the pooled vectors.
     fn shares(&self, batch: &Batch) -> Tensor {
         let wanted = self.roles.contains(&Role::Shares);
-        let row = |&tokens: &usize| shares(self.pooling, tokens, batch.length).unwrap_or_default();
-        let values = if wanted { batch.tokens.iter().flat_map(row).collect() } else { vec![] };
+        let row = |(&tokens, own): (&usize, &Option<Vec<f32>>)| match own {
+            Some(own) => own.iter().copied().chain(std::iter::repeat(0.0)).take(batch.length).collect(),
+            None => shares(self.pooling, tokens, batch.length).unwrap_or_default(),
+        };
+        let values = if wanted { batch.tokens.iter().zip(&batch.shares).flat_map(row).collect() } else { vec![] };
         Tensor { shape: vec![batch.members.len(), 1, batch.length], values }
     }
 
@@ -183,10 +186,13 @@ impl Shared {
         let size = found.values.len().checked_div(rows).unwrap_or(0);
         match found.shape[..] {
             [batch_size, tokens, dim] if batch_size == rows && tokens == length && tokens * dim == size => {
-                for ((&place, &tokens), states) in
-                    batch.members.iter().zip(&batch.tokens).zip(found.values.chunks(size))
+                for (((&place, &tokens), own), states) in
+                    batch.members.iter().zip(&batch.tokens).zip(&batch.shares).zip(found.values.chunks(size))
                 {
-                    features[place].extend(pooled(self.pooling, states, tokens, dim));
+                    features[place].extend(match own {
+                        Some(own) => shared(own, states, dim),
+                        None => pooled(self.pooling, states, tokens, dim),
+                    });
                 }
             }
             [batch_size, dim] | [batch_size, 1, dim] if batch_size == rows && dim == size => {

@@ -11,7 +11,7 @@ pub fn pooled(pooling: TokenPooling, states: &[f32], tokens: usize, dim: usize) 
         TokenPooling::Cls => real.get(..dim).map_or_else(|| vec![0.0; dim], <[f32]>::to_vec),
         TokenPooling::Last => rows().next_back().map_or_else(|| vec![0.0; dim], <[f32]>::to_vec),
         TokenPooling::Max if tokens > 0 => folded(rows(), vec![f32::NEG_INFINITY; dim], f32::max),
-        TokenPooling::Mean | TokenPooling::Max => {
+        TokenPooling::Mean | TokenPooling::Max | TokenPooling::Words => {
             let mut mean = folded(rows(), vec![0.0; dim], |sum, value| sum + value);
             mean.iter_mut().for_each(|sum| *sum /= tokens.max(1) as f32);
             mean
@@ -26,6 +26,15 @@ fn folded<'a>(rows: impl Iterator<Item = &'a [f32]>, start: Vec<f32>, join: impl
     })
 }
 
+/// The sum of the states of one text, each times its share.
+pub fn shared(shares: &[f32], states: &[f32], dim: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; dim];
+    for (share, state) in shares.iter().zip(states.chunks_exact(dim)) {
+        sum.iter_mut().zip(state).for_each(|(sum, value)| *sum += share * value);
+    }
+    sum
+}
+
 /// The share of each of `length` places in the pooled vector of a text of so many tokens; `None` where pooling is not
 /// linear.
 pub fn shares(pooling: TokenPooling, tokens: usize, length: usize) -> Option<Vec<f32>> {
@@ -34,7 +43,7 @@ pub fn shares(pooling: TokenPooling, tokens: usize, length: usize) -> Option<Vec
         TokenPooling::Cls => shares.iter_mut().take(1).for_each(|share| *share = 1.0),
         TokenPooling::Last => shares.iter_mut().take(tokens).last().into_iter().for_each(|share| *share = 1.0),
         TokenPooling::Mean => shares.iter_mut().take(tokens).for_each(|share| *share = 1.0 / tokens.max(1) as f32),
-        TokenPooling::Max => return None,
+        TokenPooling::Max | TokenPooling::Words => return None,
     }
     Some(shares)
 }

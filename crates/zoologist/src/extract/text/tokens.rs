@@ -1,16 +1,19 @@
 //! From a text to token ids, by the model's own tokenizer.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::normalizers::Lowercase;
 use tokenizers::pre_tokenizers::whitespace::Whitespace;
-use tokenizers::{Encoding, Tokenizer, TruncationParams};
+use tokenizers::{
+    Encoding, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, Tokenizer, TruncationParams,
+};
 
 use crate::base::path_text::{escape, show};
 use crate::extract::onnx::ModelError;
 use crate::store::Text;
-use crate::zoo::{TextSettings, Vocabulary};
+use crate::zoo::{TextSettings, TokenPooling, Vocabulary};
 
 /// What stands for words that a list does not hold. It is no word that the tokenizer could find.
 const UNKNOWN: &str = "[UNK]";
@@ -25,12 +28,14 @@ const LONGEST: usize = 8192;
 pub struct Tokens {
     tokenizer: Tokenizer,
     special: bool,
+    /// Whether tokens are pooled by word.
+    by_word: bool,
     /// The id that fills up short texts.
     pub padding: i64,
 }
 
 /// A text as token ids.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenIds {
     /// The ids, special tokens included.
     pub ids: Vec<i64>,
@@ -38,6 +43,8 @@ pub struct TokenIds {
     pub types: Vec<i64>,
     /// Whether tokens were cut off.
     pub truncated: bool,
+    /// The share of each token in the pooled vector, where the tokens' words decide it.
+    pub shares: Option<Vec<f32>>,
 }
 
 impl Tokens {
@@ -59,17 +66,47 @@ impl Tokens {
         let truncation = TruncationParams { max_length, ..TruncationParams::default() };
         tokenizer.with_padding(None).with_truncation(Some(truncation)).map_err(|error| unfit(&*error))?;
         let padding = PADDINGS.iter().find_map(|token| tokenizer.token_to_id(token)).unwrap_or(0);
-        Ok(Self { tokenizer, special: settings.special_tokens, padding: i64::from(padding) })
+        Ok(Self {
+            tokenizer,
+            special: settings.special_tokens,
+            by_word: settings.pooling == TokenPooling::Words,
+            padding: i64::from(padding),
+        })
     }
 
     /// The ids of a text.
     pub fn ids(&self, text: &Text) -> Result<TokenIds, ModelError> {
         let special = self.special;
+        if self.by_word {
+            return self.ids_by_word(text);
+        }
         let encoding = match &text.second {
             None => self.tokenizer.encode_fast(text.first.as_str(), special),
             Some(second) => self.tokenizer.encode_fast((text.first.as_str(), second.as_str()), special),
         };
         Ok(ids(&encoding.map_err(|error| unfit(&*error))?))
+    }
+
+    /// The ids of a text that is cut into words first, and each token's share.
+    fn ids_by_word(&self, text: &Text) -> Result<TokenIds, ModelError> {
+        let first = words(&text.first)?;
+        let encoding = match &text.second {
+            None => self.tokenizer.encode_fast(first, self.special),
+            Some(second) => self.tokenizer.encode_fast((first, words(second)?), self.special),
+        };
+        let encoding = encoding.map_err(|error| unfit(&*error))?;
+        let places: Vec<Option<(usize, u32)>> = encoding
+            .get_type_ids()
+            .iter()
+            .zip(encoding.get_word_ids())
+            .map(|(&part, word)| Some((part as usize, (*word)?)))
+            .collect();
+        let mut tokens: BTreeMap<(usize, u32), usize> = BTreeMap::new();
+        places.iter().flatten().for_each(|&word| *tokens.entry(word).or_default() += 1);
+        let share = |word: &Option<(usize, u32)>| {
+            word.map_or(0.0, |word| 1.0 / (tokens.len() * tokens.get(&word).copied().unwrap_or(1)) as f32)
+        };
+        Ok(TokenIds { shares: Some(places.iter().map(share).collect()), ..ids(&encoding) })
     }
 
     /// The token of an id.
@@ -99,7 +136,16 @@ fn ids(encoding: &Encoding) -> TokenIds {
         ids: wide(encoding.get_ids()),
         types: wide(encoding.get_type_ids()),
         truncated: !encoding.get_overflowing().is_empty(),
+        shares: None,
     }
+}
+
+/// The words of a text: runs of letters and digits, and runs of other signs.
+fn words(text: &str) -> Result<Vec<String>, ModelError> {
+    let mut cut = PreTokenizedString::from(text);
+    Whitespace {}.pre_tokenize(&mut cut).map_err(|error| unfit(&*error))?;
+    let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
+    Ok(splits.into_iter().map(|(word, ..)| word.to_owned()).collect())
 }
 
 fn read(path: &Path) -> Result<Tokenizer, ModelError> {
