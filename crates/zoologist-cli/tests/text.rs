@@ -44,13 +44,13 @@ fn word_vectors_are_ranked_on_a_table_beside_the_baselines_of_texts() {
     run.well();
     let ranking = json(&run.out);
     let models = ranking["models"].as_array().unwrap();
-    let model = models.iter().find(|model| model["name"] == "glove.topics").unwrap();
+    let model = models.iter().find(|model| model["name"] == "glove.topics.txt").unwrap();
     assert_eq!((&model["dim"], &model["baseline"], &model["layer"]), (&3.into(), &false.into(), &"last".into()));
     let ridge = model["scores"].as_array().unwrap().iter().find(|score| score["metric"] == "ridge").unwrap();
     assert_eq!(ridge["value"], 1.0);
     let baselines: Vec<&str> =
         models.iter().filter(|model| model["baseline"] == true).filter_map(|model| model["name"].as_str()).collect();
-    for name in ["TF-IDF", "text length", "most frequent label", "glove.topics (permuted weights)"] {
+    for name in ["TF-IDF", "text length", "most frequent label", "glove.topics.txt (permuted weights)"] {
         assert!(baselines.contains(&name), "{baselines:?}");
     }
     assert!(run.err.contains("texts in `text`, labels in `label`"), "{}", run.err);
@@ -160,10 +160,10 @@ fn faults_of_tables_and_tokenizers_are_told_clearly() {
         2,
         "has no column body. It has: text (text), label (text)",
     );
-    refused(&["rank", "data.csv", "--zoo", "zoo", "--label", "text"], 2, "can't be");
+    refused(&["rank", "data.csv", "--zoo", "zoo", "--label", "text"], 2, "no column of texts was found");
     refused(&["rank", "data.csv", "--zoo", "zoo", "--text", "a,b,c"], 2, "--text takes one column, or two");
     fs::write(fixture.path("latin.csv"), b"text,label\nwell,x\ncaf\xe9,y\n").unwrap();
-    refused(&["rank", "latin.csv", "--zoo", "zoo"], 3, "latin.csv line 3: is not valid UTF-8");
+    refused(&["rank", "latin.csv", "--zoo", "zoo"], 3, "latin.csv, line 3: is not valid UTF-8");
     fs::write(fixture.path("one.csv"), "text,label\nsome words,x\nother words,x\n").unwrap();
     refused(&["rank", "one.csv", "--zoo", "zoo"], 3, "at least two classes");
 }

@@ -167,19 +167,19 @@ fn faults_are_told_with_their_place_and_what_to_do() {
             "header.csv",
             "DIR/header.csv: no column of texts was found. Name it with --text. The columns: text (empty), label (empty).",
         ),
-        ("ragged.csv", "DIR/ragged.csv line 3: has 3 cells where the first line has 2. Quote cells that hold commas."),
-        ("double.csv", "DIR/double.csv line 1: has the column \"text\" twice. Rename one of them."),
+        ("ragged.csv", "DIR/ragged.csv, line 3: has 3 cells where the first line has 2. Quote cells that hold commas."),
+        ("double.csv", "DIR/double.csv, line 1: has the column \"text\" twice. Rename one of them."),
         (
             "unclear.csv",
             "DIR/unclear.csv: several columns may hold the texts. Choose one with --text. The columns: first (text), second (text), kind (text).",
         ),
         (
             "mixed.jsonl",
-            "DIR/mixed.jsonl line 2: has a number where a text is needed. Make it text, or choose another column with --text.",
+            "DIR/mixed.jsonl, line 2: has a number where a text is needed. Make it text, or choose another column with --text.",
         ),
-        ("labels.jsonl", "DIR/labels.jsonl line 2: has [1]"),
-        ("broken.jsonl", "DIR/broken.jsonl line 2: is not a JSON object"),
-        ("latin.csv", "DIR/latin.csv line 2: is not valid UTF-8. Save the file as UTF-8."),
+        ("labels.jsonl", "DIR/labels.jsonl, line 2: has [1]"),
+        ("broken.jsonl", "DIR/broken.jsonl, line 2: is not a JSON object"),
+        ("latin.csv", "DIR/latin.csv, line 2: is not valid UTF-8. Save the file as UTF-8."),
     ];
     for (name, expected) in cases {
         let found = folder.refusal(name, &none);
@@ -191,7 +191,7 @@ fn faults_are_told_with_their_place_and_what_to_do() {
     }
     let regression = TableOptions { task: Some(Task::Regression), ..none.clone() };
     let found = folder.refusal("score.csv", &regression);
-    assert!(found.starts_with("DIR/score.csv line 3: has \"low\" where a number is needed."), "{found}");
+    assert!(found.starts_with("DIR/score.csv, line 3: has \"low\" where a number is needed."), "{found}");
     let wrong = TableOptions { text: columns(&["body"]), ..none };
     let found = folder.refusal("score.csv", &wrong);
     assert_eq!(found, "DIR/score.csv: has no column body. It has: text (text), score (text).");

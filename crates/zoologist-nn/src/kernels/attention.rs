@@ -68,7 +68,8 @@ impl WithSimd for Attention<'_> {
             let (length, rows) = (tokens.len(), tokens.len().next_multiple_of(LANES));
             for number in 0..self.heads {
                 self.gather(&mut head, tokens.clone(), number);
-                multiply(simd, &head.queries, head.dim, &head.keys[..head.dim * rows], &mut head.scores[..rows * rows]);
+                let queries = &head.queries[..head.dim * rows];
+                multiply(simd, queries, head.dim, &head.keys[..head.dim * rows], &mut head.scores[..rows * rows]);
                 for (query, scores) in head.scores.chunks_exact_mut(rows).take(length).enumerate() {
                     softmax(scores, length, self.relative_row(number, query, length));
                 }
