@@ -165,5 +165,5 @@ fn faults_of_tables_and_tokenizers_are_told_clearly() {
     fs::write(fixture.path("latin.csv"), b"text,label\nwell,x\ncaf\xe9,y\n").unwrap();
     refused(&["rank", "latin.csv", "--zoo", "zoo"], 3, "latin.csv, line 3: is not valid UTF-8");
     fs::write(fixture.path("one.csv"), "text,label\nsome words,x\nother words,x\n").unwrap();
-    refused(&["rank", "one.csv", "--zoo", "zoo"], 3, "at least two classes");
+    refused(&["rank", "one.csv", "--zoo", "zoo"], 3, "At least two classes");
 }
