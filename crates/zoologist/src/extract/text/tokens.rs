@@ -90,9 +90,10 @@ impl Tokens {
     /// The ids of a text that is cut into words first, and each token's share.
     fn ids_by_word(&self, text: &Text) -> Result<TokenIds, ModelError> {
         let first = words(&text.first)?;
+        // The fast form does not say which word a token is of.
         let encoding = match &text.second {
-            None => self.tokenizer.encode_fast(first, self.special),
-            Some(second) => self.tokenizer.encode_fast((first, words(second)?), self.special),
+            None => self.tokenizer.encode(first, self.special),
+            Some(second) => self.tokenizer.encode((first, words(second)?), self.special),
         };
         let encoding = encoding.map_err(|error| unfit(&*error))?;
         let places: Vec<Option<(usize, u32)>> = encoding
