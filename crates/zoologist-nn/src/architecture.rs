@@ -98,6 +98,14 @@ impl Architecture {
         self.position_rows.saturating_sub(self.first_position())
     }
 
+    /// Multiply-adds of the products of one sequence of `length` tokens, up to hidden state `layer`.
+    pub fn multiply_adds(&self, layer: usize, length: usize) -> u64 {
+        let [layer, length, dim, inner] = [layer, length, self.dim, self.inner].map(|size| size as u64);
+        let weights = dim.saturating_mul(dim.saturating_mul(4).saturating_add(inner.saturating_mul(2)));
+        let pairs = length.saturating_mul(dim).saturating_mul(2);
+        weights.saturating_add(pairs).saturating_mul(length).saturating_mul(layer)
+    }
+
     /// Every parameter, with the shape that it must have.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = vec![

@@ -63,10 +63,7 @@ impl Encoder {
 
     /// Multiply-adds of the products of one sequence of `length` tokens, up to hidden state `layer`.
     pub fn multiply_adds(&self, layer: usize, length: usize) -> u64 {
-        let [layer, length, dim, inner] = [layer, length, self.dim(), self.architecture.inner].map(|size| size as u64);
-        let weights = dim.saturating_mul(dim.saturating_mul(4).saturating_add(inner.saturating_mul(2)));
-        let pairs = length.saturating_mul(dim).saturating_mul(2);
-        weights.saturating_add(pairs).saturating_mul(length).saturating_mul(layer)
+        self.architecture.multiply_adds(layer, length)
     }
 
     /// The hidden states of some layers (rising numbers), each batch × length × dim, zeros in place of padding.

@@ -3,6 +3,8 @@
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::runtime::{EncoderFacts, Input, NativeBytes, NetworkBytes, Runtime, Session, Tensor};
 
+use crate::architecture::Architecture;
+use crate::weights::Weights;
 use crate::{Encoder, LoadError, Tokens};
 
 /// How this runtime calls itself in messages.
@@ -53,12 +55,13 @@ impl Runtime for Native {
     }
 
     fn encoder(&self, network: &NativeBytes, length: usize) -> Result<EncoderFacts, ModelError> {
-        let encoder = Encoder::load(&network.config, &network.weights).map_err(|error| refusal(&error))?;
+        let encoder = Architecture::read(&network.config).map_err(|error| refusal(&error))?;
+        Weights::check(&network.weights, &encoder).map_err(|error| refusal(&error))?;
         Ok(EncoderFacts {
-            vocabulary: encoder.vocabulary(),
+            vocabulary: encoder.vocabulary,
             positions: encoder.positions(),
-            dim: encoder.dim(),
-            multiply_adds: (0..=encoder.layers()).map(|layer| encoder.multiply_adds(layer, length)).collect(),
+            dim: encoder.dim,
+            multiply_adds: (0..=encoder.layers).map(|layer| encoder.multiply_adds(layer, length)).collect(),
         })
     }
 }

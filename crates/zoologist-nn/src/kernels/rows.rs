@@ -1,13 +1,13 @@
 //! What happens to each row by itself: bias, activation, residual, norm.
 
-use pulp::Arch;
+use zoologist::base::vectorised;
 
 use super::LANES;
 use crate::activation::Activation;
 
 /// rows = activation(rows + bias), in place.
 pub fn activate(rows: &mut [f32], bias: &[f32], activation: Activation) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for row in rows.chunks_exact_mut(bias.len()) {
@@ -33,7 +33,7 @@ pub struct Norm<'a> {
 /// (Ba et al., arXiv:1607.06450).
 pub fn add_norm(rows: &mut [f32], bias: &[f32], residual: &[f32], norm: Norm) {
     let dim = bias.len();
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for (row, residual) in rows.chunks_exact_mut(dim).zip(residual.chunks_exact(dim)) {

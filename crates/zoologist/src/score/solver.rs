@@ -5,7 +5,7 @@
 //! also solves for the one vector that all columns share, because its t is its own. Compiled for the vector units of
 //! the machine that runs it; no sum depends on their width.
 
-use pulp::Arch;
+use crate::base::vectorised;
 
 /// Columns solved at once.
 pub const LANES: usize = 16;
@@ -83,7 +83,7 @@ pub fn solve(diagonal: &[f64], off_diagonal: &[f64], shared: &[f64], panel: &Pan
     let mut steps = vec![Step { ratio: zero, shared: zero, column: zero }; diagonal.len()];
     let mut solved =
         Solved { energy: zero, coupling: zero, norm: zero, overlap: zero, shared_energy: zero, shared_norm: zero };
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             forward(diagonal, off_diagonal, shared, panel, t, &mut steps, &mut solved);
@@ -146,7 +146,7 @@ fn backward(steps: &[Step], solved: &mut Solved) {
 /// sum_i lambda_i / (lambda_i + t), for each t.
 pub fn traces(eigenvalues: &[f64], t: &Lanes) -> Lanes {
     let mut sums = [0.0; LANES];
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for &value in eigenvalues {

@@ -2,7 +2,7 @@
 //!
 //! Every sum has a fixed number of partial sums, so the result does not depend on the width of the vectors.
 
-use pulp::Arch;
+use crate::base::vectorised;
 
 /// Partial sums of a sum over a row.
 const LANES: usize = 8;
@@ -46,7 +46,7 @@ impl Real for f64 {
 
 /// sums += the rows of a block, which stand [`stride`] apart.
 pub fn add_rows<T: Real>(rows: &[T], sums: &mut [f64]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for row in rows.chunks_exact(stride(sums.len())) {
@@ -59,7 +59,7 @@ pub fn add_rows<T: Real>(rows: &[T], sums: &mut [f64]) {
 /// The sums of squares of the columns of a block about an origin; rows stand [`stride`] apart.
 pub fn column_squares<T: Real>(rows: &[T], origin: &[f64]) -> Vec<f64> {
     let mut squares = vec![0.0; origin.len()];
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for row in rows.chunks_exact(stride(origin.len())) {
@@ -87,7 +87,7 @@ pub struct Sums<'a> {
 
 /// Moves one row to the origin, adds it to the sums and writes it, rounded, into `out`.
 pub fn take_row<T: Real, O: Real>(row: &[T], out: &mut [O], sums: &mut Sums) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let mut lanes = [0.0; LANES];
@@ -120,7 +120,7 @@ pub fn take_row<T: Real, O: Real>(row: &[T], out: &mut [O], sums: &mut Sums) {
 
 /// into += row - origin.
 pub fn add_row<T: Real>(row: &[T], origin: &[f64], into: &mut [f64]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for ((into, value), origin) in into.iter_mut().zip(row).zip(origin) {
@@ -134,7 +134,7 @@ pub fn add_row<T: Real>(row: &[T], origin: &[f64], into: &mut [f64]) {
 pub fn add_lower(into: &mut faer::Mat<f64>, from: &faer::Mat<f32>) {
     for column in 0..into.ncols() {
         let (into, from) = (&mut into.col_as_slice_mut(column)[column..], &from.col_as_slice(column)[column..]);
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || into.iter_mut().zip(from).for_each(|(into, from)| *into += f64::from(*from)),
         );
@@ -143,7 +143,7 @@ pub fn add_lower(into: &mut faer::Mat<f64>, from: &faer::Mat<f32>) {
 
 /// The inner product of two vectors.
 pub fn dot(a: &[f64], b: &[f64]) -> f64 {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let mut lanes = [0.0; LANES];
@@ -160,7 +160,7 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// into += factor * values.
 pub fn add_scaled(into: &mut [f64], factor: f64, values: &[f64]) {
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || into.iter_mut().zip(values).for_each(|(into, value)| *into += factor * value),
     );
