@@ -13,7 +13,7 @@ use crate::tokens::{Span, Tokens};
 use crate::weights::Weights;
 
 /// Tokens that run through all layers together: what lies between two products then stays in the processor's cache.
-const GROUP: usize = 256;
+const GROUP: usize = 384;
 
 /// A text encoder: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT or MPNet. Clones share their weights.
 #[derive(Debug, Clone)]
