@@ -3,9 +3,9 @@
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use zoologist::extract::RuntimeChoice;
 use zoologist::extract::launch::{Launcher, Machinery};
 use zoologist::extract::runtime::find_library;
+use zoologist::extract::{OnnxRunner, RuntimeChoice};
 use zoologist::store::Store;
 use zoologist::zoo::Access;
 
@@ -44,18 +44,22 @@ pub fn limit_threads(global: &Global) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(threads(global)).build_global().map_err(Failure::internal)
 }
 
-fn choose(runtime: RuntimeName) -> Result<RuntimeChoice> {
-    if runtime == RuntimeName::Rten {
-        return Ok(RuntimeChoice::Rten);
-    }
-    match find_library() {
-        Some(library) => Ok(RuntimeChoice::OnnxRuntime(library)),
-        None if runtime == RuntimeName::Auto => Ok(RuntimeChoice::Rten),
-        None => Err(Failure::usage(
-            "no ONNX Runtime 1.24 or newer was found. `pip install onnxruntime` in the active Python environment, \
-             or set ZOOLOGIST_ONNXRUNTIME to its library",
-        )),
-    }
+fn choose(runtime: RuntimeName) -> Result<OnnxRunner> {
+    let found = || find_library().map(RuntimeChoice::OnnxRuntime);
+    Ok(match runtime {
+        RuntimeName::Rten => decided(RuntimeChoice::Rten),
+        RuntimeName::Auto => OnnxRunner::new(Box::new(move || found().unwrap_or(RuntimeChoice::Rten))),
+        RuntimeName::Onnxruntime => decided(found().ok_or_else(|| {
+            Failure::usage(
+                "no ONNX Runtime 1.24 or newer was found. `pip install onnxruntime` in the active Python environment, \
+                 or set ZOOLOGIST_ONNXRUNTIME to its library",
+            )
+        })?),
+    })
+}
+
+fn decided(choice: RuntimeChoice) -> OnnxRunner {
+    OnnxRunner::new(Box::new(|| choice))
 }
 
 fn listen_to_the_user() {

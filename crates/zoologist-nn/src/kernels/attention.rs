@@ -150,7 +150,9 @@ impl Head {
 /// into = factor (row + bias).
 #[inline(always)]
 fn add(into: &mut [f32], row: &[f32], bias: &[f32], factor: f32) {
-    into.iter_mut().zip(row).zip(bias).for_each(|((into, value), bias)| *into = factor * (value + bias));
+    for ((into, value), bias) in into.iter_mut().zip(row).zip(bias) {
+        *into = factor * (value + bias);
+    }
 }
 
 /// product = left · right. The rows of `left` stand `stride` apart; as many of their first entries count as `right` has
@@ -180,7 +182,10 @@ fn multiply<S: Simd>(simd: S, left: &[f32], stride: usize, right: &[f32], produc
 /// The softmax of the first `length` scores, to which the bias by distance is added, if there is one.
 #[inline(always)]
 fn softmax(scores: &mut [f32], length: usize, relative: &[f32]) {
-    scores.iter_mut().zip(relative).for_each(|(score, relative)| *score += relative);
+    // Loops, not `for_each`, which is a function of its own that need not be inlined.
+    for (score, relative) in scores.iter_mut().zip(relative) {
+        *score += relative;
+    }
     scores[length..].fill(f32::MIN);
     let mut highest = [f32::MIN; LANES];
     let (chunks, _) = scores.as_chunks_mut::<LANES>();
@@ -198,7 +203,11 @@ fn softmax(scores: &mut [f32], length: usize, relative: &[f32]) {
         }
     }
     let factor = 1.0 / fold(sums, |a, b| a + b);
-    chunks.iter_mut().flatten().for_each(|score| *score *= factor);
+    for chunk in chunks {
+        for lane in 0..LANES {
+            chunk[lane] *= factor;
+        }
+    }
 }
 
 #[inline(always)]

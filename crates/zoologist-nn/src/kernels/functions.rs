@@ -65,11 +65,19 @@ impl Activation {
     #[inline(always)]
     pub fn apply(self, values: &mut [f32]) {
         match self {
-            Self::Gelu => values.iter_mut().for_each(|x| *x = 0.5 * *x * (1.0 + error_function(*x * FRAC_1_SQRT_2))),
-            Self::GeluTanh => values.iter_mut().for_each(|x| *x *= logistic(twice_tanh_argument(*x))),
-            Self::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-            Self::Silu => values.iter_mut().for_each(|x| *x *= logistic(*x)),
+            Self::Gelu => each(values, |x| 0.5 * x * (1.0 + error_function(x * FRAC_1_SQRT_2))),
+            Self::GeluTanh => each(values, |x| x * logistic(twice_tanh_argument(x))),
+            Self::Relu => each(values, |x| if x < 0.0 { 0.0 } else { x }),
+            Self::Silu => each(values, |x| x * logistic(x)),
         }
+    }
+}
+
+/// Replaces each of some numbers. A loop, not `for_each`, which is a function of its own that need not be inlined.
+#[inline(always)]
+fn each(values: &mut [f32], function: impl Fn(f32) -> f32) {
+    for value in values {
+        *value = function(*value);
     }
 }
 

@@ -11,7 +11,9 @@ pub fn activate(rows: &mut [f32], bias: &[f32], activation: Activation) {
         #[inline(always)]
         || {
             for row in rows.chunks_exact_mut(bias.len()) {
-                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+                for (value, bias) in row.iter_mut().zip(bias) {
+                    *value += bias;
+                }
                 activation.apply(row);
             }
         },
@@ -37,7 +39,9 @@ pub fn add_norm(rows: &mut [f32], bias: &[f32], residual: &[f32], norm: Norm) {
         #[inline(always)]
         || {
             for (row, residual) in rows.chunks_exact_mut(dim).zip(residual.chunks_exact(dim)) {
-                row.iter_mut().zip(residual).zip(bias).for_each(|((value, residual), bias)| *value += residual + bias);
+                for ((value, residual), bias) in row.iter_mut().zip(residual).zip(bias) {
+                    *value += residual + bias;
+                }
                 let mean = sum(row, |value| value) / dim as f32;
                 let variance = sum(row, |value| (value - mean) * (value - mean)) / dim as f32;
                 let scale = 1.0 / (variance + norm.epsilon).sqrt();

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::SampleFiles;
-use super::order::{Assignment, Description, Extractor, Order, RuntimeChoice, TokenOrder};
+use super::order::{Assignment, Description, Extractor, OnnxRunner, Order, TokenOrder};
 use super::text::TokenCounts;
 use super::worker::Message;
 use crate::base::path_text::escape;
@@ -45,8 +45,8 @@ pub struct Machinery {
     pub store: Store,
     /// How workers are started.
     pub launcher: Launcher,
-    /// What runs networks.
-    pub runtime: RuntimeChoice,
+    /// What runs ONNX models.
+    pub runtime: OnnxRunner,
     /// Threads per worker.
     pub threads: usize,
 }
@@ -166,7 +166,7 @@ pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Descript
         samples: SampleFiles::Pictures { root: PathBuf::new(), pictures: vec![] },
         blocks: vec![],
         extractor: extractor.clone(),
-        runtime: machinery.runtime.clone(),
+        runtime: extractor.runtime(&machinery.runtime),
         threads: 1,
         store_root: machinery.store.root().to_owned(),
         key: key.clone(),

@@ -21,6 +21,7 @@ pub mod text;
 pub mod worker;
 
 pub use order::{
-    Assignment, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, Order, RuntimeChoice, TokenOrder,
+    Assignment, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order, RuntimeChoice,
+    TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +43,8 @@ pub struct Order {
     pub blocks: Vec<Range<usize>>,
     /// What turns a picture into features.
     pub extractor: Extractor,
-    /// What runs networks.
-    pub runtime: RuntimeChoice,
+    /// What runs its network; `None` where no network runs.
+    pub runtime: Option<RuntimeChoice>,
     /// Threads to use.
     pub threads: usize,
     /// The root of the store.
@@ -131,6 +132,9 @@ pub enum RuntimeChoice {
     Native,
 }
 
+/// What runs ONNX models, found out when the first of them is met: looking for ONNX Runtime may take half a second.
+pub type OnnxRunner = LazyLock<RuntimeChoice, Box<dyn FnOnce() -> RuntimeChoice + Send>>;
+
 /// What a worker says of its extractor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
@@ -182,12 +186,12 @@ impl NetworkPlan {
 }
 
 impl Extractor {
-    /// What runs it, where `usual` runs ONNX models; `None` where no network runs.
-    pub fn runtime<'a>(&self, usual: &'a RuntimeChoice) -> Option<&'a RuntimeChoice> {
+    /// What runs it, where `onnx` runs ONNX models; `None` where no network runs.
+    pub fn runtime(&self, onnx: &OnnxRunner) -> Option<RuntimeChoice> {
         match self {
             Self::Network(plan) | Self::PermutedNetwork(plan, _) => match plan.form {
-                Form::Onnx => Some(usual),
-                Form::Native { .. } => Some(&RuntimeChoice::Native),
+                Form::Onnx => Some(RuntimeChoice::clone(onnx)),
+                Form::Native { .. } => Some(RuntimeChoice::Native),
                 Form::Static => None,
             },
             Self::Pixels | Self::ColourHistogram | Self::TfIdf { .. } | Self::TextLength | Self::Constant => None,

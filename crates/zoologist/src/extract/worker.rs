@@ -348,8 +348,7 @@ fn networks(
         let (description, table) = Embeddings::load(plan, settings, permuted)?;
         return Ok((description, each(order, || Machine::Embeddings(table.clone()))));
     }
-    let usual = order.extractor.runtime(&order.runtime).unwrap_or(&order.runtime);
-    let runtime = open_runtime(usual)?;
+    let runtime = open_runtime(order.runtime.as_ref().unwrap_or(&RuntimeChoice::Rten))?;
     Ok(match &plan.input {
         ModelInput::Pictures(preprocessing) => {
             let (description, networks) = network::load(plan, preprocessing, permuted, &*runtime, order.threads)?;

@@ -12,7 +12,7 @@ use super::samples::Job;
 use crate::base::{Features, Values};
 use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
-use crate::extract::{Description, Extractor, Order, RuntimeChoice};
+use crate::extract::{Description, Extractor, OnnxRunner, Order, RuntimeChoice};
 use crate::store::{JobFolder, Key, RowFailure, Sealed};
 
 /// The features of all samples, in their order.
@@ -89,8 +89,8 @@ pub fn extract(
 }
 
 /// What the features depend on.
-fn key(extractor: &Extractor, job: &Job, runtime: &RuntimeChoice) -> Key {
-    let runtime = match extractor.runtime(runtime) {
+fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
+    let runtime = match extractor.runtime(onnx) {
         None => "none".to_owned(),
         Some(RuntimeChoice::Rten) => "rten".to_owned(),
         Some(RuntimeChoice::Native) => "native".to_owned(),
@@ -146,7 +146,7 @@ fn work(
         samples: job.files.clone(),
         blocks: blocks.to_vec(),
         extractor: extractor.clone(),
-        runtime: machinery.runtime.clone(),
+        runtime: extractor.runtime(&machinery.runtime),
         threads: machinery.threads,
         store_root: machinery.store.root().to_owned(),
         key: key.clone(),

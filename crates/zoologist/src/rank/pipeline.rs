@@ -17,8 +17,8 @@ use super::{
 };
 use crate::base::path_text::show;
 use crate::base::{Targets, Task};
+use crate::extract::Description;
 use crate::extract::launch::Machinery;
-use crate::extract::{Description, RuntimeChoice};
 use crate::score::{self, Metric, Settings};
 use crate::zoo::{self, Access};
 
@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
-    let advice = advice(&entries, machinery, scored.rows.len(), &samples);
+    let advice = verdict::advice(&entries, scored.rows.len(), samples.available);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
     let truth = match &judges {
         Some(judges) => Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?),
@@ -307,10 +307,6 @@ fn unscored(candidate: &Candidate) -> RankedModel {
         multiply_adds: None,
         timing: ModelTiming::default(),
     }
-}
-
-fn advice(entries: &[Entry], machinery: &Machinery, scored: usize, samples: &Samples) -> Vec<String> {
-    verdict::advice(entries, machinery.runtime == RuntimeChoice::Rten, scored, samples.available)
 }
 
 fn judged(

@@ -81,10 +81,14 @@ fn against_baseline(best: &Entry, baseline: &Entry, metric: &str, task: Task) ->
     format!("It beats the best baseline, {name}, by {:.3}{unit}{ridge}.", found.value)
 }
 
+fn ran_on_rten(entry: &Entry) -> bool {
+    entry.model.runtime.as_deref().is_some_and(|runtime| runtime.starts_with("rten"))
+}
+
 /// What to do next.
-pub fn advice(entries: &[Entry], used_rten: bool, n: usize, available: usize) -> Vec<String> {
+pub fn advice(entries: &[Entry], n: usize, available: usize) -> Vec<String> {
     let mut advice = vec![];
-    if used_rten {
+    if entries.iter().any(ran_on_rten) {
         advice.push(
             "ONNX Runtime was not used: `pip install onnxruntime` runs convolutional networks several times faster."
                 .to_owned(),

@@ -50,7 +50,9 @@ pub fn add_rows<T: Real>(rows: &[T], sums: &mut [f64]) {
         #[inline(always)]
         || {
             for row in rows.chunks_exact(stride(sums.len())) {
-                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += value.wide());
+                for (sum, value) in sums.iter_mut().zip(row) {
+                    *sum += value.wide();
+                }
             }
         },
     );
@@ -136,7 +138,11 @@ pub fn add_lower(into: &mut faer::Mat<f64>, from: &faer::Mat<f32>) {
         let (into, from) = (&mut into.col_as_slice_mut(column)[column..], &from.col_as_slice(column)[column..]);
         vectorised(
             #[inline(always)]
-            || into.iter_mut().zip(from).for_each(|(into, from)| *into += f64::from(*from)),
+            || {
+                for (into, from) in into.iter_mut().zip(from) {
+                    *into += f64::from(*from);
+                }
+            },
         );
     }
 }
@@ -162,6 +168,10 @@ pub fn dot(a: &[f64], b: &[f64]) -> f64 {
 pub fn add_scaled(into: &mut [f64], factor: f64, values: &[f64]) {
     vectorised(
         #[inline(always)]
-        || into.iter_mut().zip(values).for_each(|(into, value)| *into += factor * value),
+        || {
+            for (into, value) in into.iter_mut().zip(values) {
+                *into += factor * value;
+            }
+        },
     );
 }
