@@ -126,13 +126,13 @@ fn convert(path: &Path, error: csv::Error, lines: Option<Lines>) -> Error {
     let at = |problem: String| Error::at_line(path, first, problem);
     match error.into_kind() {
         ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
-            at(format!("{}. Is a quote not closed?", too_long("a row")))
+            at(format!("{}: perhaps a quote is not closed. Close it, or cut the row", too_long("a row")))
         }
         ErrorKind::Io(source) => Error::reading(path)(source),
         ErrorKind::Utf8 { .. } => at(Error::NOT_UTF8.to_owned()),
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let advice = if last > first {
-                format!("It runs to line {last}: is a quote not closed?")
+                format!("It runs to line {last}: perhaps a quote is not closed")
             } else {
                 "Quote cells that hold commas".to_owned()
             };

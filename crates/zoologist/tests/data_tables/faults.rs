@@ -84,7 +84,7 @@ fn a_quote_that_is_never_closed_is_an_error_with_the_line_of_its_row() {
         (
             "later.csv",
             "text,label\na b,\"x\nc d,y\n\",e f,y\ng h,x\n",
-            "DIR/later.csv, line 2: has 4 cells where the first line has 2. It runs to line 4: is a quote not closed?",
+            "DIR/later.csv, line 2: has 4 cells where the first line has 2. It runs to line 4: perhaps a quote is not closed.",
         ),
         (
             "merged.csv",
@@ -109,7 +109,11 @@ fn a_quote_that_is_never_closed_is_an_error_with_the_line_of_its_row() {
 fn rows_of_more_than_16_mib_are_refused() {
     let long = "x".repeat((16 << 20) + (1 << 17));
     told(&[
-        ("t.csv", &format!("text,label\na,b\n{long},x\n"), "DIR/t.csv, line 3: holds a row of more than 16 MiB."),
+        (
+            "t.csv",
+            &format!("text,label\na,b\n{long},x\n"),
+            "DIR/t.csv, line 3: holds a row of more than 16 MiB: perhaps a quote",
+        ),
         (
             "t.jsonl",
             &format!("{{\"text\":\"a\",\"label\":1}}\n{{\"text\":\"{long}\",\"label\":1}}\n"),
@@ -131,6 +135,7 @@ fn a_field_that_stands_twice_is_refused() {
 #[test]
 fn labels_of_two_kinds_are_refused_unless_all_are_names() {
     let mixed = "{\"text\":\"a b\",\"label\":1}\n{\"text\":\"c d\",\"label\":2}\n{\"text\":\"e\",\"label\":\"1\"}\n";
+    let truths = "{\"text\":\"a b\",\"label\":true}\n{\"text\":\"c d\",\"label\":1}\n";
     let lists = "{\"text\":\"a b\",\"label\":[\"x\",\"y\"]}\n{\"text\":\"c d\",\"label\":[\"x\",true]}\n";
     told(&[
         (
@@ -139,11 +144,25 @@ fn labels_of_two_kinds_are_refused_unless_all_are_names() {
             "DIR/t.jsonl, line 3: has \"1\" as a label where the first label is a number. Mend it; --task classification \
              takes all labels as names.",
         ),
-        ("l.jsonl", lists, "DIR/l.jsonl, line 2: has the number 1 as a label where the first label is a text."),
+        ("b.jsonl", truths, "DIR/b.jsonl, line 2: has the number 1 as a label where the first label is true or false."),
+        ("l.jsonl", lists, "DIR/l.jsonl, line 2: has true or false as a label where the first label is a text."),
     ]);
     let folder = Folder::with(&[("t.jsonl", mixed)]);
     let options = TableOptions { task: Some(Task::Classification), ..TableOptions::default() };
     assert_eq!(names(&open(&folder.path("t.jsonl"), &options).unwrap()), ["1", "2", "1"]);
+}
+
+#[test]
+fn tables_without_rows_or_with_a_name_twice_are_still_tables() {
+    let none = TableOptions::default();
+    let folder = Folder::with(&[
+        ("header.csv", "text,label\n"),
+        ("double.csv", "text,text,label\na,b,x\n"),
+        ("numbers.csv", "1,1\n0,1\n"),
+        ("labels.csv", "label\nx\n"),
+    ]);
+    let tables = ["header.csv", "double.csv", "numbers.csv", "labels.csv"].map(|name| folder.path(name));
+    assert_eq!(tables.map(|path| is_table_of_samples(&path, &none)), [true, true, false, false]);
 }
 
 #[test]

@@ -12,7 +12,9 @@ pub(in crate::data) enum Cell {
     Absent,
     /// A text. Cells of CSV files are texts whatever they say.
     Text(String),
-    /// A whole number or a truth value.
+    /// True or false, where the file tells them from 1 and 0.
+    Truth(bool),
+    /// A whole number.
     Integer(i64),
     /// Another number.
     Number(f64),
@@ -88,6 +90,7 @@ impl Cell {
         match self {
             Self::Absent => "nothing",
             Self::Text(_) => "a text",
+            Self::Truth(_) => "true or false",
             Self::Integer(_) | Self::Number(_) => "a number",
             Self::List(_) => "a list",
             Self::Other(what) => what,
@@ -97,6 +100,7 @@ impl Cell {
     /// The number that it is or says.
     pub fn number(&self) -> Option<f64> {
         match self {
+            Self::Truth(value) => Some(f64::from(u8::from(*value))),
             Self::Integer(value) => Some(*value as f64),
             Self::Number(value) => Some(*value),
             Self::Text(text) => text.trim().parse().ok(),
@@ -119,6 +123,7 @@ impl Cell {
     pub fn label(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.trim().to_owned()),
+            Self::Truth(value) => Some(i64::from(*value).to_string()),
             Self::Integer(value) => Some(value.to_string()),
             Self::Number(value) => Some(value.to_string()),
             Self::Absent | Self::List(_) | Self::Other(_) => None,

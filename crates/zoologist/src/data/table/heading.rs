@@ -13,27 +13,16 @@ const WORDS: usize = 3;
 /// Bytes of it that a message shows.
 const SHOWN: usize = 40;
 
-/// What makes a name look like data.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sign {
-    /// A number above numbers.
-    Number,
-    /// One of the values that stand below it, and not all of these are different.
-    Value,
-    /// A name of many words.
-    Sentence,
-}
-
 /// Refuses a table whose first row is data for certain, and remarks on one whose first row may be.
 pub(super) fn check(path: &Path, table: &Sniffed, options: &TableOptions) -> Result<Option<String>, Error> {
     if !table.heading || table.rows == 0 || names_are_sure(table, options) {
         return Ok(None);
     }
-    let signs: Vec<(Sign, &Column)> = table.columns.iter().filter_map(|column| Some((sign(column)?, column))).collect();
-    let has = |wanted| signs.iter().any(|(sign, _)| *sign == wanted);
-    let Some((_, first)) = signs.first() else { return Ok(None) };
+    let like_data = |column: &&Column| is_number(column) || is_value(column) || is_sentence(column);
+    let Some(first) = table.columns.iter().find(like_data) else { return Ok(None) };
     let name: String = escape(&first.name).chars().take(SHOWN).collect();
-    if has(Sign::Number) && !are_places(table) || has(Sign::Value) && has(Sign::Sentence) {
+    let has = |sign: fn(&Column) -> bool| table.columns.iter().any(sign);
+    if has(is_number) && !are_places(table) || has(is_value) && has(is_sentence) {
         let problem = format!(
             "is data, not names of columns (\"{name}\"), and would be lost. Give --no-header, with the columns by \
              number (--text 0 --label 1), or add a row of names"
@@ -46,17 +35,19 @@ pub(super) fn check(path: &Path, table: &Sniffed, options: &TableOptions) -> Res
     )))
 }
 
-fn sign(column: &Column) -> Option<Sign> {
-    let name = column.name.trim();
-    if column.is_numbers() && name.parse::<f64>().is_ok() {
-        Some(Sign::Number)
-    } else if column.values.contains(name) && !name.is_empty() {
-        Some(Sign::Value)
-    } else if name.split_whitespace().count() > WORDS && column.words > 0 {
-        Some(Sign::Sentence)
-    } else {
-        None
-    }
+/// A number above numbers.
+fn is_number(column: &Column) -> bool {
+    column.is_numbers() && column.name.parse::<f64>().is_ok()
+}
+
+/// One of the values that stand below it.
+fn is_value(column: &Column) -> bool {
+    !column.name.is_empty() && column.values.contains(&column.name)
+}
+
+/// A name of many words above texts.
+fn is_sentence(column: &Column) -> bool {
+    column.words > 0 && column.name.split_whitespace().count() > WORDS
 }
 
 /// Whether a column was asked for by its name, or has a name that tells its role and stands nowhere below it.

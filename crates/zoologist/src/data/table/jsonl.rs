@@ -73,7 +73,7 @@ impl Jsonl {
 /// The fields of a line; `None` if it is blank.
 fn fields(line: &[u8]) -> Result<Option<Fields>, String> {
     if line.len() > LONGEST_RECORD {
-        return Err(format!("{}. Is this one JSON object a line?", too_long("a line")));
+        return Err(format!("{}. Give one JSON object a line, or cut its texts", too_long("a line")));
     }
     let text = std::str::from_utf8(line).map_err(|_| Error::NOT_UTF8)?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for CellVisitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Cell, E> {
-        Ok(Cell::Integer(i64::from(value)))
+        Ok(Cell::Truth(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Cell, E> {

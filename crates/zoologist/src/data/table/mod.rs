@@ -161,11 +161,14 @@ fn leading(tables: &[(PathBuf, Option<Split>)]) -> usize {
 }
 
 /// Whether a file is a table of texts or pictures, and not one of numbers or labels alone: whether its columns were named,
-/// or a column of texts or of picture paths can be found.
+/// or a column of texts or of picture paths can be found. One without rows, or with a name twice, goes by its names.
 pub fn is_dataset(path: &Path, options: &TableOptions) -> bool {
     let asked = options.no_header || !options.text.is_empty() || !options.label.is_empty() || options.split.is_some();
     let found = || -> Result<bool, Error> {
         let sniffed = Sniffed::of(open_table(path, false)?)?;
+        if sniffed.rows == 0 || sniffed.check_names(path).is_err() {
+            return Ok(sniffed.columns.iter().any(|column| roles::names_a_subject(&column.name)));
+        }
         Ok(sniffed.columns.len() > 1 && Roles::find(path, &sniffed, options, false).is_ok())
     };
     is_table(path) && (asked || found().unwrap_or(false))

@@ -201,8 +201,13 @@ impl Subject {
 /// Whether a column may be called so because of what it holds.
 pub(super) fn is_known(name: &str) -> bool {
     let is = |known: &&str| known.eq_ignore_ascii_case(name);
-    let lists = [&TEXT[..], &PICTURE[..], &LABEL[..], &[SPLIT]];
-    is_id(name) || lists.concat().iter().any(is) || PAIRS.as_flattened().iter().any(is)
+    names_a_subject(name) || is_id(name) || LABEL.iter().any(is) || is(&SPLIT)
+}
+
+/// Whether a column of texts or of picture paths may be called so.
+pub(super) fn names_a_subject(name: &str) -> bool {
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
+    TEXT.iter().any(is) || PICTURE.iter().any(is) || PAIRS.as_flattened().iter().any(is)
 }
 
 /// The place of a column by its name, exactly or in any letter case, or by its number from 0.
