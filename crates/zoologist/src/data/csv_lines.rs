@@ -64,18 +64,39 @@ impl FollowedRows {
 
     /// Takes in the next bytes of the file.
     pub fn follow(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            if self.returned && byte != b'\n' {
-                self.line += 1;
+        let mut rest = bytes;
+        while let Some(&byte) = rest.first() {
+            let dull = self.dull(rest);
+            if dull > 0 {
+                self.offset += dull as u64;
+                rest = &rest[dull..];
+                continue;
             }
-            self.returned = byte == b'\r';
-            let is_mark = usize::try_from(self.offset).is_ok_and(|offset| MARK.get(offset) == Some(&byte));
-            if !is_mark {
-                self.step(byte);
-            }
-            self.offset += 1;
-            self.line += u64::from(byte == b'\n');
+            self.take(byte);
+            rest = &rest[1..];
         }
+    }
+
+    /// How many of the next bytes change nothing, most of them in most files.
+    fn dull(&self, bytes: &[u8]) -> usize {
+        if !matches!(self.state, State::Plain | State::Within) || self.returned || self.offset < MARK.len() as u64 {
+            return 0;
+        }
+        let tells = |&byte: &u8| byte == b'"' || byte == b'\n' || byte == b'\r' || byte == self.delimiter;
+        bytes.iter().position(tells).unwrap_or(bytes.len())
+    }
+
+    fn take(&mut self, byte: u8) {
+        if self.returned && byte != b'\n' {
+            self.line += 1;
+        }
+        self.returned = byte == b'\r';
+        let is_mark = usize::try_from(self.offset).is_ok_and(|offset| MARK.get(offset) == Some(&byte));
+        if !is_mark {
+            self.step(byte);
+        }
+        self.offset += 1;
+        self.line += u64::from(byte == b'\n');
     }
 
     fn step(&mut self, byte: u8) {
