@@ -224,6 +224,9 @@ pub struct DataOptions {
     /// The column that says train, validation or test
     #[arg(long, value_name = "COLUMN")]
     pub split: Option<String>,
+    /// The first row of a CSV or TSV table is data: its columns are called 0, 1, …
+    #[arg(long)]
+    pub no_header: bool,
 }
 
 impl DataOptions {
@@ -237,6 +240,7 @@ impl DataOptions {
             label: self.label.clone(),
             task: self.task.task(),
             split: self.split.clone(),
+            no_header: self.no_header,
         })
     }
 }

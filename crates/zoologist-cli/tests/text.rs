@@ -167,3 +167,41 @@ fn faults_of_tables_and_tokenizers_are_told_clearly() {
     fs::write(fixture.path("one.csv"), "text,label\nsome words,x\nother words,x\n").unwrap();
     refused(&["rank", "one.csv", "--zoo", "zoo"], 3, "At least two classes");
 }
+
+#[test]
+fn rows_are_not_lost_without_a_word() {
+    let fixture = fixture();
+    let table = fs::read_to_string(fixture.path("data.csv")).unwrap();
+    fs::write(fixture.path("open.csv"), format!("{table}a b,\"sport\nc d,food\n")).unwrap();
+    let message = fixture.run(&["rank", "open.csv", "--zoo", "zoo"]).message(3);
+    assert!(message.contains("open.csv, line 62: opens a quote that is never closed"), "{message}");
+    fs::write(fixture.path("bare.csv"), table.strip_prefix("text,label\n").unwrap()).unwrap();
+    let message = fixture.run(&["rank", "bare.csv", "--zoo", "zoo"]).message(3);
+    assert!(message.contains("bare.csv, line 1: is data, not names of columns"), "{message}");
+    let arguments = ["inspect", "bare.csv", "--no-header", "--text", "0", "--label", "1", "--json"];
+    assert_eq!(json(&fixture.run(&arguments).out)["n"], 60);
+}
+
+#[test]
+fn inspect_lists_the_columns_and_heeds_the_options() {
+    let fixture = fixture();
+    let run = fixture.run(&["inspect", "data.csv"]);
+    run.well();
+    assert!(run.out.contains("  column text: text, used as text\n"), "{}", run.out);
+    assert!(
+        run.out.contains("  column label: text, 2 different values in the first rows, used as label\n"),
+        "{}",
+        run.out
+    );
+    let columns = &json(&fixture.run(&["inspect", "data.csv", "--json"]).out)["columns"];
+    assert_eq!(
+        (&columns[1]["name"], &columns[1]["role"], &columns[1]["distinct"]),
+        (&"label".into(), &"label".into(), &2.into())
+    );
+    for command in
+        [&["inspect", "data.csv", "--label", "kind"][..], &["rank", "data.csv", "--label", "kind", "--zoo", "zoo"]]
+    {
+        let message = fixture.run(command).message(2);
+        assert!(message.contains("data.csv: has no column kind. It has: text (text), label (text)."), "{message}");
+    }
+}

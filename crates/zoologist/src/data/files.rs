@@ -5,6 +5,14 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 
+/// The longest row of a table, in bytes as it stands in the file.
+pub(super) const LONGEST_RECORD: usize = 16 << 20;
+
+/// Says that a row, line or text is longer than that.
+pub(super) fn too_long(what: &str) -> String {
+    format!("holds {what} of more than {} MiB", LONGEST_RECORD >> 20)
+}
+
 /// A regular file, open for reading, and its length in bytes. It is looked at before it is opened, because opening a
 /// pipe would wait for ever.
 pub(super) fn open_regular(path: &Path) -> Result<(File, u64), Error> {

@@ -9,6 +9,7 @@
 
 mod array;
 mod csv_file;
+mod csv_lines;
 mod dataset;
 mod error;
 pub mod features;
@@ -32,4 +33,4 @@ pub use error::Error;
 pub use formats::{open, open_unlabelled};
 pub use partition::{Partition, shard_count};
 pub use picture::{PictureReader, RawPicture, content_digests};
-pub use table::{TableOptions, TextRows, is_dataset as is_table_of_samples};
+pub use table::{TableColumn, TableOptions, TextRows, columns as table_columns, is_dataset as is_table_of_samples};

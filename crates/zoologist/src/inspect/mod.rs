@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::base::{Fail, Fault, Targets, Task, path_text};
-use crate::data::{self, Dataset, Split, TableOptions};
+use crate::data::{self, Dataset, Split, TableColumn, TableOptions};
 use crate::extract::launch::{self, LaunchError, Machinery};
 use crate::extract::text::TokenCounts;
 use crate::extract::{Description, Extractor, LayerSet, NetworkPlan, SampleFiles, SamplesError, TokenOrder};
@@ -90,6 +90,9 @@ pub enum Found {
         classes: Vec<(String, Option<usize>)>,
         /// Samples per split.
         splits: Vec<(Split, usize)>,
+        /// The columns, where it is a table.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        columns: Vec<TableColumn>,
         /// What was detected, in sentences.
         notes: Vec<String>,
         /// What was left out, and why.
@@ -183,16 +186,16 @@ pub fn with_tokenizer(
 ) -> Result<Inspection, Error> {
     let model = zoo::model(model, access)?;
     let ModelInput::Texts(settings) = model.input else { return Err(Error::NoTokenizer(model.name)) };
-    let dataset = match data::open(path, table) {
-        Err(data::Error::Unclear { .. }) => data::open_unlabelled(path, table)?,
-        other => other?,
+    let (dataset, columns) = match data::open(path, table) {
+        Err(data::Error::Unclear { .. }) => (data::open_unlabelled(path, table)?, vec![]),
+        other => (other?, data::table_columns(path, table)?),
     };
     let (samples, _) = SampleFiles::of(&dataset, &machinery.store)?;
     let threads = machinery.threads;
     let order = TokenOrder { folder: model.folder, settings, samples, threads };
     let refuse = |source| Error::Model { path: model.name.clone(), source };
     let tokens = Some(launch::count_tokens(machinery, order).map_err(refuse)?);
-    Ok(Inspection { schema: 1, path: path.to_owned(), found: described(dataset), tokens })
+    Ok(Inspection { schema: 1, path: path.to_owned(), found: described(dataset, columns), tokens })
 }
 
 /// What a file of statistics says of itself.
@@ -251,10 +254,11 @@ fn models(path: &Path, access: &Access) -> Result<Found, Error> {
 }
 
 fn dataset(path: &Path, table: &TableOptions) -> Result<Found, Error> {
-    Ok(described(data::open(path, table)?))
+    let dataset = data::open(path, table)?;
+    Ok(described(dataset, data::table_columns(path, table)?))
 }
 
-fn described(dataset: Dataset) -> Found {
+fn described(dataset: Dataset, columns: Vec<TableColumn>) -> Found {
     let count = |split| dataset.splits.iter().filter(|found| **found == Some(split)).count();
     let splits = [Split::Train, Split::Validation, Split::Test].map(|split| (split, count(split)));
     Found::Dataset {
@@ -263,6 +267,7 @@ fn described(dataset: Dataset) -> Found {
         task: dataset.targets.as_ref().map(Targets::task),
         classes: dataset.targets.as_ref().map(classes).unwrap_or_default(),
         splits: splits.into_iter().filter(|(_, count)| *count > 0).collect(),
+        columns,
         notes: dataset.notes,
         skipped: dataset.skipped.into_iter().map(|(path, reason)| (path_text::show(&path), reason)).collect(),
     }

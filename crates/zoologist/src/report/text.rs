@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::base::path_text::{escape, show};
+use crate::data::TableColumn;
 use crate::extract::text::TokenCounts;
 use crate::inspect::{Found, Inspection};
 use crate::rank::export::Exported;
@@ -11,16 +12,22 @@ use crate::zoo::ModelInput;
 
 /// Names that are listed before the rest is only counted.
 const LISTED: usize = 10;
+/// Columns of a table that are listed before the rest is only counted.
+const COLUMNS: usize = 30;
 
 /// What a path is.
 pub fn inspection(inspection: &Inspection) -> String {
     let mut text = format!("{}: ", show(&inspection.path));
     match &inspection.found {
-        Found::Dataset { format, n, classes, splits, notes, skipped, .. } => {
+        Found::Dataset { format, n, classes, splits, columns, notes, skipped, .. } => {
             line(&mut text, &format!("a data set ({format}), {n} samples"));
             line(&mut text, &format!("  classes: {}", listed(classes.iter().map(|(name, size)| class(name, *size)))));
             for (split, count) in splits {
                 line(&mut text, &format!("  split {split:?}: {count}").to_lowercase());
+            }
+            columns.iter().take(COLUMNS).for_each(|column| line(&mut text, &format!("  {}", in_words(column))));
+            if columns.len() > COLUMNS {
+                line(&mut text, &format!("  and {} more columns", columns.len() - COLUMNS));
             }
             notes.iter().for_each(|note| line(&mut text, &format!("  {note}")));
             refusals(&mut text, "skipped", skipped);
@@ -65,6 +72,17 @@ pub fn inspection(inspection: &Inspection) -> String {
         counted_tokens(&mut text, tokens);
     }
     text
+}
+
+/// A column of a table: what it holds, and what it is used as.
+fn in_words(column: &TableColumn) -> String {
+    let role = column.role.map_or(", not used".to_owned(), |role| format!(", used as {role}"));
+    let distinct = if column.role == Some("label") && column.holds != "lists" {
+        format!(", {} different values in the first rows", column.distinct)
+    } else {
+        String::new()
+    };
+    format!("column {}: {}{distinct}{role}", escape(&column.name), column.holds)
 }
 
 /// The statistics that were written, and where.

@@ -56,7 +56,7 @@ fn of_tables(path: &Path, options: &TableOptions, labelled: bool) -> Option<Resu
     if table::is_table(path) {
         return Some(table::open(path, options, labelled));
     }
-    let asked = !options.label.is_empty() || options.task.is_some() || options.split.is_some();
+    let asked = !options.label.is_empty() || options.task.is_some() || options.split.is_some() || options.no_header;
     let listed = LISTS.iter().map(|name| path.join(name)).find(|list| asked && list.is_file());
     if let Some(list) = listed {
         return Some(table::open(&list, options, labelled));

@@ -14,7 +14,7 @@ pub(super) const FORMAT: Format = Format { extension: "csv", read };
 /// The rows of a table that are not its first.
 struct Rest<'p> {
     path: &'p Path,
-    reader: csv::Reader<std::fs::File>,
+    reader: csv_file::Rows,
 }
 
 fn read(path: &Path) -> Result<Raw, Error> {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use ::parquet::column::reader::ColumnReader;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::RowGroupMetaData;
 use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::Error;
@@ -110,6 +111,17 @@ impl Scan {
         self.left -= count;
         self.next += count;
         Ok(count)
+    }
+
+    /// About how many bytes a row of these columns takes, as the file says.
+    fn row_bytes(&self) -> usize {
+        let groups = self.file.metadata().row_groups().iter();
+        let bytes = |group: &RowGroupMetaData, column: &Column| group.column(column.leaf).uncompressed_size().max(0);
+        let per_group = groups.map(|group| {
+            let sum: i64 = self.columns.iter().map(|column| bytes(group, column)).fold(0, i64::saturating_add);
+            sum / group.num_rows().max(1)
+        });
+        usize::try_from(per_group.max().unwrap_or_default()).unwrap_or(usize::MAX)
     }
 
     /// Takes the lists of the first row as the measure of all others, and begins anew.

@@ -9,8 +9,9 @@ use super::{Cells, Scan};
 use crate::data::Error;
 use crate::data::table::{Cell, Place, TableReader};
 
-/// Rows that are read at a time.
+/// Rows that are read at a time, and about how many bytes.
 const BATCH: usize = 4096;
+const BATCH_BYTES: usize = 16 << 20;
 
 /// A table that is being read.
 pub(in crate::data) struct Table {
@@ -48,7 +49,8 @@ impl Table {
         let Some((_, scan)) = &mut self.scan else { return Ok(()) };
         scan.nulls = true;
         let mut columns: Vec<Vec<Cell>> = vec![];
-        scan.step(BATCH, |_, batch| {
+        let most = (BATCH_BYTES / scan.row_bytes().max(1)).clamp(1, BATCH);
+        scan.step(most, |_, batch| {
             columns.push(cells(batch));
             Ok(())
         })?;

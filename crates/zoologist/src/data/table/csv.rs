@@ -1,9 +1,8 @@
-//! CSV and TSV tables. The first row names the columns; cells are texts.
+//! CSV and TSV tables. The first row names the columns, unless it is said not to; cells are texts.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use csv::{Reader, StringRecord};
+use csv::StringRecord;
 
 use super::cell::{Cell, Place, TableReader};
 use crate::data::{Error, csv_file};
@@ -11,23 +10,29 @@ use crate::data::{Error, csv_file};
 /// A table that is being read.
 pub(super) struct Csv {
     path: PathBuf,
-    reader: Reader<File>,
+    reader: csv_file::Rows,
     columns: Vec<String>,
     row: StringRecord,
+    /// Whether `row`, the first, is data and still to be handed out.
+    waiting: bool,
+    heading: bool,
 }
 
 impl Csv {
-    pub fn open(path: &Path, delimiter: u8) -> Result<Self, Error> {
+    /// Opens a table; without `heading` its columns are called 0, 1 and so on.
+    pub fn open(path: &Path, delimiter: u8, heading: bool) -> Result<Self, Error> {
         let mut reader = csv_file::open_untrimmed(path, delimiter)?;
         let mut row = StringRecord::new();
         if !csv_file::next_into(path, &mut reader, &mut row)? {
-            return Err(Error::Malformed {
-                path: path.to_path_buf(),
-                problem: "is empty. Give a table with a row of column names".into(),
-            });
+            let problem = "holds no rows. Give a table with a row of column names".into();
+            return Err(Error::Malformed { path: path.to_path_buf(), problem });
         }
-        let columns = row.iter().map(|name| name.trim().trim_start_matches('\u{feff}').to_owned()).collect();
-        Ok(Self { path: path.to_path_buf(), reader, columns, row })
+        let columns = if heading {
+            row.iter().map(|name| name.trim().trim_start_matches('\u{feff}').to_owned()).collect()
+        } else {
+            (0..row.len()).map(|place| place.to_string()).collect()
+        };
+        Ok(Self { path: path.to_path_buf(), reader, columns, row, waiting: !heading, heading })
     }
 }
 
@@ -37,7 +42,8 @@ impl TableReader for Csv {
     }
 
     fn next(&mut self, wanted: &[usize], cells: &mut Vec<Cell>) -> Result<Option<Place>, Error> {
-        if !csv_file::next_into(&self.path, &mut self.reader, &mut self.row)? {
+        let waiting = std::mem::take(&mut self.waiting);
+        if !waiting && !csv_file::next_into(&self.path, &mut self.reader, &mut self.row)? {
             return Ok(None);
         }
         cells.clear();
@@ -48,12 +54,7 @@ impl TableReader for Csv {
         Ok(Some(Place::Line(csv_file::line(&self.row))))
     }
 
-    fn notes(&self) -> Vec<String> {
-        let data = self.columns.iter().filter(|name| name.parse::<f64>().is_ok() || name.len() > 60).count();
-        if data > 0 {
-            vec!["The first row looks like data: it was taken for the names of the columns.".to_owned()]
-        } else {
-            vec![]
-        }
+    fn has_heading(&self) -> bool {
+        self.heading
     }
 }

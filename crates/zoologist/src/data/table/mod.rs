@@ -6,30 +6,29 @@
 
 mod cell;
 mod csv;
+mod heading;
 mod jsonl;
+mod pass;
 mod roles;
+mod samples;
+mod sniff;
 mod targets;
 
 use std::path::{Path, PathBuf};
 
-use crate::base::path_text::{escape, show};
-use crate::base::{Targets, Task};
+use serde::Serialize;
 
-use super::dataset::Sample;
-use super::files::{beneath, counted, extension};
-use super::labels::detect;
-use super::{Dataset, Error, Inputs, PictureSource, Split, parquet};
-use cell::Sniffed;
+use super::files::extension;
+use super::{Error, Split, parquet};
+use crate::base::Task;
+use crate::base::path_text::show;
 pub(in crate::data) use cell::{Cell, Place, TableReader};
-use roles::{Roles, Subject};
-use targets::Collector;
+use roles::Roles;
+pub(super) use samples::{open, open_splits};
+use sniff::Sniffed;
 
 /// The formats of tables, by extension.
 const EXTENSIONS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "parquet"];
-/// The longest text that is read, in bytes.
-const LONGEST_TEXT: usize = 16 << 20;
-/// How many rows without a label or text are named.
-const NAMED: usize = 20;
 
 /// How a table is to be read, where that is not to be detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,6 +41,21 @@ pub struct TableOptions {
     pub task: Option<Task>,
     /// The column of the splits.
     pub split: Option<String>,
+    /// Whether the first row of a CSV or TSV file is data; its columns are then called `0`, `1` and so on.
+    pub no_header: bool,
+}
+
+/// A column of a table, as far as its first rows tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableColumn {
+    /// Its name.
+    pub name: String,
+    /// What it holds: `text`, `paths of pictures`, `lists`, `numbers`, `whole numbers` or `empty`.
+    pub holds: &'static str,
+    /// How many different values there are among the rows that were looked at, lists and missing values not counted.
+    pub distinct: usize,
+    /// What it is used as: `text`, `picture`, `label` or `split`.
+    pub role: Option<&'static str>,
 }
 
 /// The texts of some rows of one or several tables. The texts stay in their files.
@@ -60,6 +74,8 @@ struct TextFile {
     columns: Vec<usize>,
     /// How many rows it has.
     count: u32,
+    /// Whether its first row is data.
+    no_header: bool,
 }
 
 /// What is done with each text: its sample's place, the text, and the second text of a pair.
@@ -90,7 +106,7 @@ impl TextRows {
         }
         let mut row = 0;
         for file in &self.files {
-            let mut reader = open_table(&file.path)?;
+            let mut reader = open_table(&file.path, file.no_header)?;
             let mut cells = vec![];
             for _ in 0..file.count {
                 if reader.next(&file.columns, &mut cells)?.is_none() {
@@ -139,205 +155,52 @@ fn split_of(path: &Path) -> Option<Split> {
     if is_table(path) { Split::named(name) } else { None }
 }
 
-/// Whether a file is a table of texts or pictures, and not one of numbers or labels alone: whether a column of texts or
-/// of picture paths can be found.
+/// The table that tells for all which columns there are: the first for training.
+fn leading(tables: &[(PathBuf, Option<Split>)]) -> usize {
+    tables.iter().position(|(_, split)| matches!(split, None | Some(Split::Train))).unwrap_or(0)
+}
+
+/// Whether a file is a table of texts or pictures, and not one of numbers or labels alone: whether its columns were named,
+/// or a column of texts or of picture paths can be found. One without rows, or with a name twice, goes by its names.
 pub fn is_dataset(path: &Path, options: &TableOptions) -> bool {
+    let asked = options.no_header || !options.text.is_empty() || !options.label.is_empty() || options.split.is_some();
     let found = || -> Result<bool, Error> {
-        let sniffed = Sniffed::of(path, open_table(path)?)?;
+        let sniffed = Sniffed::of(open_table(path, false)?)?;
+        if sniffed.rows == 0 || sniffed.check_names(path).is_err() {
+            return Ok(sniffed.columns.iter().any(|column| roles::names_a_subject(&column.name)));
+        }
         Ok(sniffed.columns.len() > 1 && Roles::find(path, &sniffed, options, false).is_ok())
     };
-    is_table(path) && found().unwrap_or(false)
+    is_table(path) && (asked || found().unwrap_or(false))
 }
 
-fn open_table(path: &Path) -> Result<Box<dyn TableReader>, Error> {
+/// The columns of a table, or of the table for training in a folder with one per split; none of other data sets.
+pub fn columns(path: &Path, options: &TableOptions) -> Result<Vec<TableColumn>, Error> {
+    let mut tables: Vec<_> = split_tables(path).into_iter().map(|(path, split)| (path, Some(split))).collect();
+    if is_table(path) {
+        tables.push((path.to_path_buf(), None));
+    }
+    let Some((path, _)) = tables.get(leading(&tables)) else { return Ok(vec![]) };
+    let sniffed = Sniffed::of(open_table(path, options.no_header)?)?;
+    let roles = Roles::find(path, &sniffed, options, true)?;
+    let described = |(place, column): (usize, &sniff::Column)| TableColumn {
+        name: column.name.clone(),
+        holds: column.kind(),
+        distinct: column.values.len(),
+        role: roles.of(place),
+    };
+    Ok(sniffed.columns.iter().enumerate().map(described).collect())
+}
+
+fn open_table(path: &Path, no_header: bool) -> Result<Box<dyn TableReader>, Error> {
     Ok(match extension(path).as_str() {
-        "csv" => Box::new(csv::Csv::open(path, b',')?),
-        "tsv" => Box::new(csv::Csv::open(path, b'\t')?),
+        "csv" => Box::new(csv::Csv::open(path, b',', !no_header)?),
+        "tsv" => Box::new(csv::Csv::open(path, b'\t', !no_header)?),
+        _ if no_header => {
+            let problem = "names its columns itself. --no-header is for CSV and TSV only".into();
+            return Err(Error::Unclear { path: path.to_path_buf(), problem });
+        }
         "parquet" => Box::new(parquet::Table::open(path)?),
         _ => Box::new(jsonl::Jsonl::open(path)?),
-    })
-}
-
-/// What one pass over some tables found.
-struct Pass {
-    rows: Vec<u32>,
-    splits: Vec<Option<Split>>,
-    pictures: Vec<PictureSource>,
-    skipped: Vec<(PathBuf, String)>,
-    more_skipped: usize,
-    total: u32,
-}
-
-/// The data set of one table.
-pub(super) fn open(path: &Path, options: &TableOptions, labelled: bool) -> Result<Dataset, Error> {
-    of_files(path, &[(path.to_path_buf(), None)], options, labelled)
-}
-
-/// The data set of several tables, each a split.
-pub(super) fn open_splits(
-    folder: &Path,
-    tables: Vec<(PathBuf, Split)>,
-    options: &TableOptions,
-    labelled: bool,
-) -> Result<Dataset, Error> {
-    let tables: Vec<_> = tables.into_iter().map(|(path, split)| (path, Some(split))).collect();
-    of_files(folder, &tables, options, labelled)
-}
-
-fn of_files(
-    path: &Path,
-    tables: &[(PathBuf, Option<Split>)],
-    options: &TableOptions,
-    labelled: bool,
-) -> Result<Dataset, Error> {
-    let mut pass = Pass { rows: vec![], splits: vec![], pictures: vec![], skipped: vec![], more_skipped: 0, total: 0 };
-    let mut collector: Option<Collector> = None;
-    let (mut files, mut notes, mut subject) = (vec![], vec![], None);
-    for (table, split) in tables {
-        let reader = open_table(table)?;
-        let sniffed = Sniffed::of(table, reader)?;
-        let roles = Roles::find(table, &sniffed, options, labelled)?;
-        if files.is_empty() {
-            notes.extend(roles.notes(table, &sniffed));
-            notes.extend(sniffed.notes.iter().cloned());
-        }
-        let collector = collector.get_or_insert_with(|| Collector::new(&roles, &sniffed, options.task));
-        let before = pass.total;
-        pass.read(table, *split, &roles, collector)?;
-        subject = Some(roles.subject.clone());
-        files.push(TextFile { path: table.clone(), columns: roles.columns(), count: pass.total - before });
-    }
-    let inputs = match subject {
-        Some(Subject::Picture(_)) => Inputs::Pictures(std::mem::take(&mut pass.pictures)),
-        _ => Inputs::Texts(TextRows { files, rows: std::mem::take(&mut pass.rows) }),
-    };
-    if inputs.is_empty() {
-        let problem = "holds no row with a label and a text or picture";
-        return Err(Error::Malformed { path: path.to_path_buf(), problem: problem.into() });
-    }
-    let targets = match collector.filter(|_| labelled) {
-        Some(collector) => Some(collector.targets(path, options.task, &mut notes)?),
-        None => None,
-    };
-    Ok(dataset(path, inputs, targets, notes, pass))
-}
-
-fn dataset(path: &Path, inputs: Inputs, targets: Option<Targets>, mut notes: Vec<String>, pass: Pass) -> Dataset {
-    let words = targets.as_ref().map_or("no labels".to_owned(), detect::in_words);
-    let count = counted(inputs.len(), inputs.noun().trim_end_matches('s'));
-    notes.insert(0, format!("Table: {count}, {words}."));
-    notes.extend(targets.iter().filter_map(seldom));
-    notes.extend(Dataset::splits_in_words(&pass.splits));
-    if pass.more_skipped > 0 {
-        notes.push(format!("{} more rows were left out for the same reasons.", pass.more_skipped));
-    }
-    let root = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-    Dataset {
-        path: path.to_path_buf(),
-        root: root.to_path_buf(),
-        format: "table",
-        inputs,
-        splits: pass.splits,
-        targets,
-        notes,
-        skipped: pass.skipped,
-    }
-}
-
-/// A remark on classes that have a single sample.
-fn seldom(targets: &Targets) -> Option<String> {
-    let Targets::Classes(classes) = targets else { return None };
-    let counts = classes.counts();
-    let single: Vec<&String> =
-        classes.names().iter().zip(&counts).filter(|(_, count)| **count == 1).map(|(name, _)| name).collect();
-    let first = single.first()?;
-    let others = if single.len() > 1 { format!(" and {} others", single.len() - 1) } else { String::new() };
-    Some(format!("The class {}{others} has a single sample: nothing can be learnt about it.", escape(first)))
-}
-
-impl Pass {
-    fn read(
-        &mut self,
-        table: &Path,
-        split: Option<Split>,
-        roles: &Roles,
-        collector: &mut Collector,
-    ) -> Result<(), Error> {
-        let mut reader = open_table(table)?;
-        let mut cells = vec![];
-        while let Some(place) = reader.next(&roles.all(), &mut cells)? {
-            let row = self.total;
-            self.total = self.total.checked_add(1).ok_or_else(|| Error::TooLarge(table.to_path_buf()))?;
-            let (subject, rest) = cells.split_at(roles.columns().len());
-            let (labels, of_split) = rest.split_at(roles.labels.len());
-            if let Some(reason) = unusable(table, &place, subject, labels)? {
-                self.skip(table, &place, reason);
-                continue;
-            }
-            let own = of_split.first().map(|cell| split_named(table, &place, cell)).transpose()?.flatten();
-            if let Subject::Picture(_) = roles.subject {
-                match picture(table, &place, &subject[0])? {
-                    Ok(found) => self.pictures.push(found),
-                    Err(reason) => {
-                        self.skip(table, &place, reason);
-                        continue;
-                    }
-                }
-            }
-            collector.take(table, &place, labels)?;
-            self.rows.push(row);
-            self.splits.push(own.or(split));
-        }
-        Ok(())
-    }
-
-    fn skip(&mut self, table: &Path, place: &Place, reason: &str) {
-        if self.skipped.len() < NAMED {
-            self.skipped.push((table.to_path_buf(), format!("{place}: {reason}")));
-        } else {
-            self.more_skipped += 1;
-        }
-    }
-}
-
-/// Why a row can't be a sample.
-fn unusable(table: &Path, place: &Place, subject: &[Cell], labels: &[Cell]) -> Result<Option<&'static str>, Error> {
-    for cell in subject {
-        match cell {
-            Cell::Absent => return Ok(Some("has no text")),
-            Cell::Text(text) if text.trim().is_empty() => return Ok(Some("its text is empty")),
-            Cell::Text(text) if text.len() > LONGEST_TEXT => {
-                return Err(place.error(table, "has a text of more than 16 MiB. Cut it or drop the row"));
-            }
-            Cell::Text(_) => {}
-            other => {
-                let problem = format!(
-                    "has {} where a text is needed. Make it text, or choose another column with --text",
-                    other.kind()
-                );
-                return Err(place.error(table, problem));
-            }
-        }
-    }
-    Ok(labels.iter().any(Cell::is_missing).then_some("has no label"))
-}
-
-fn split_named(table: &Path, place: &Place, cell: &Cell) -> Result<Option<Split>, Error> {
-    let Some(name) = cell.text().map(str::trim).filter(|name| !name.is_empty()) else { return Ok(None) };
-    let unknown = || format!("the split \"{}\" is not known: use train, validation or test", escape(name));
-    Split::named(name).map(Some).ok_or_else(|| place.error(table, unknown()))
-}
-
-/// A picture that is there, beneath the table's folder.
-fn picture(table: &Path, place: &Place, cell: &Cell) -> Result<Result<PictureSource, &'static str>, Error> {
-    let name = cell.text().unwrap_or_default();
-    let outside = || format!("\"{}\" is not a path beneath the folder of the table", escape(name));
-    let file = beneath(Path::new(name)).map_err(|_| place.error(table, outside()))?;
-    let found = std::fs::metadata(table.parent().unwrap_or(Path::new("")).join(&file));
-    Ok(match found {
-        Err(_) => Err("there is no such picture"),
-        Ok(found) if !found.is_file() => Err("its picture is not a regular file"),
-        Ok(_) => Ok(Sample { picture: PictureSource::File(file), split: None }.picture),
     })
 }

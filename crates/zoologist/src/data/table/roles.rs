@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::TableOptions;
-use super::cell::{Column, Sniffed};
+use super::sniff::Sniffed;
 use crate::base::path_text::{escape, show};
 use crate::data::Error;
 
@@ -58,6 +58,8 @@ const LABEL: [&str; 12] = [
 ];
 /// The name of the column of splits.
 const SPLIT: &str = "split";
+/// Columns that a sentence names.
+const SHOWN: usize = 8;
 /// Texts of fewer bytes in the mean are more likely labels.
 const SHORT: f64 = 16.0;
 
@@ -82,6 +84,7 @@ pub(super) struct Roles {
 impl Roles {
     /// Settles every role; labels only if they are wanted.
     pub fn find(path: &Path, table: &Sniffed, options: &TableOptions, labelled: bool) -> Result<Self, Error> {
+        table.check_names(path)?;
         let named = |name: &String| place(path, table, name);
         let split = options.split.as_ref().map(named).transpose()?.or_else(|| by_name(table, &[SPLIT]));
         let asked = options.label.iter().map(named).collect::<Result<Vec<usize>, Error>>()?;
@@ -91,16 +94,59 @@ impl Roles {
             Subject::Text(options.text.iter().map(named).collect::<Result<_, _>>()?)
         };
         let taken: Vec<usize> = subject.places().into_iter().chain(split).collect();
-        let labels = match (labelled, asked.is_empty()) {
-            (false, _) => vec![],
-            (true, false) => asked,
-            (true, true) => vec![label(path, table, &taken)?],
-        };
-        if let Some(both) = labels.iter().find(|label| taken.contains(label)) {
-            let name = escape(&table.columns[*both].name);
-            return Err(unclear(path, format!("the column {name} can't be both label and text or split")));
+        let labels = if asked.is_empty() && labelled { labels(path, table, &taken)? } else { asked };
+        let roles = Self { subject, labels, split };
+        roles.check(path, table)?;
+        Ok(if labelled { roles } else { Self { labels: vec![], ..roles } })
+    }
+
+    /// Refuses a column with two roles, and texts that are numbers.
+    fn check(&self, path: &Path, table: &Sniffed) -> Result<(), Error> {
+        let all = self.all();
+        if let Some(both) = all.iter().enumerate().find(|(place, column)| all[..*place].contains(column)) {
+            let name = escape(&table.columns[*both.1].name);
+            let problem = "is given two roles. The texts, the labels and the split need a column each";
+            return Err(unclear(path, format!("the column {name} {problem}")));
         }
+        if let Some(column) =
+            self.columns().iter().map(|&place| &table.columns[place]).find(|column| column.is_numbers())
+        {
+            let (name, columns) = (escape(&column.name), table.in_words());
+            let problem = format!("the column {name} holds numbers, not texts. Choose another with --text: {columns}");
+            return Err(unclear(path, problem));
+        }
+        Ok(())
+    }
+
+    /// The same columns, by their names, in the table of another split: without labels where that has none.
+    pub fn elsewhere(&self, here: &Sniffed, path: &Path, there: &Sniffed) -> Result<Self, Error> {
+        there.check_names(path)?;
+        let name = |place: &usize| &here.columns[*place].name;
+        let find = |place: &usize| self::place(path, there, name(place));
+        let subject = match &self.subject {
+            Subject::Text(columns) => Subject::Text(columns.iter().map(find).collect::<Result<_, _>>()?),
+            Subject::Picture(column) => Subject::Picture(find(column)?),
+        };
+        let labels = self.labels.iter().map(find).collect::<Result<_, _>>()?;
+        let split = self.split.as_ref().and_then(|split| by_name(there, &[name(split)]));
         Ok(Self { subject, labels, split })
+    }
+
+    /// The first of the columns of labels that another table lacks.
+    pub fn missing_label<'s>(&self, here: &'s Sniffed, there: &Sniffed) -> Option<&'s str> {
+        let names = self.labels.iter().map(|&place| here.columns[place].name.as_str());
+        names.into_iter().find(|name| by_name(there, &[name]).is_none())
+    }
+
+    /// What a column is used as, in a word.
+    pub fn of(&self, column: usize) -> Option<&'static str> {
+        match &self.subject {
+            Subject::Text(columns) if columns.contains(&column) => Some("text"),
+            Subject::Picture(picture) if *picture == column => Some("picture"),
+            _ if self.labels.contains(&column) => Some("label"),
+            _ if self.split == Some(column) => Some("split"),
+            _ => None,
+        }
     }
 
     /// The columns of the subject.
@@ -115,13 +161,7 @@ impl Roles {
 
     /// What was settled, said aloud.
     pub fn notes(&self, path: &Path, table: &Sniffed) -> Vec<String> {
-        let names = |places: &[usize]| {
-            places
-                .iter()
-                .map(|&place| format!("`{}`", escape(&table.columns[place].name)))
-                .collect::<Vec<_>>()
-                .join(" and ")
-        };
+        let names = |places: &[usize]| names(table, places);
         let subject = match &self.subject {
             Subject::Text(columns) if columns.len() == 2 => format!("pairs of texts in {}", names(columns)),
             Subject::Text(columns) => format!("texts in {}", names(columns)),
@@ -130,10 +170,22 @@ impl Roles {
         let labels =
             if self.labels.is_empty() { String::new() } else { format!(", labels in {}", names(&self.labels)) };
         let split = self.split.map_or(String::new(), |split| format!(", splits in {}", names(&[split])));
-        let used = self.all();
-        let others: Vec<usize> = (0..table.columns.len()).filter(|place| !used.contains(place)).take(8).collect();
+        let others: Vec<usize> = (0..table.columns.len()).filter(|&place| self.of(place).is_none()).collect();
         let others = if others.is_empty() { String::new() } else { format!(" Not used: {}.", names(&others)) };
         vec![format!("{}: {subject}{labels}{split}.{others}", show(path))]
+    }
+}
+
+/// Columns by their names; of many, the first.
+fn names(table: &Sniffed, places: &[usize]) -> String {
+    let name = |&place: &usize| format!("`{}`", escape(&table.columns[place].name));
+    let mut names: Vec<String> = places.iter().take(SHOWN).map(name).collect();
+    if places.len() > SHOWN {
+        names.push(format!("{} more", places.len() - SHOWN));
+    }
+    match names.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.concat(),
     }
 }
 
@@ -144,6 +196,18 @@ impl Subject {
             Self::Picture(column) => vec![*column],
         }
     }
+}
+
+/// Whether a column may be called so because of what it holds.
+pub(super) fn is_known(name: &str) -> bool {
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
+    names_a_subject(name) || is_id(name) || LABEL.iter().any(is) || is(&SPLIT)
+}
+
+/// Whether a column of texts or of picture paths may be called so.
+pub(super) fn names_a_subject(name: &str) -> bool {
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
+    TEXT.iter().any(is) || PICTURE.iter().any(is) || PAIRS.as_flattened().iter().any(is)
 }
 
 /// The place of a column by its name, exactly or in any letter case, or by its number from 0.
@@ -174,7 +238,7 @@ fn subject(path: &Path, table: &Sniffed, labels: &[usize], split: Option<usize>)
             return Ok(Subject::Text(vec![first, second]));
         }
     }
-    let is_picture = |place: usize| words(place) && table.columns[place].pictures * 2 > table.columns[place].words;
+    let is_picture = |place: usize| words(place) && table.columns[place].is_pictures();
     let picture = by_name(table, &PICTURE).filter(|&place| is_picture(place));
     if let Some(picture) = picture.or_else(|| (0..table.columns.len()).find(|&place| is_picture(place))) {
         return Ok(Subject::Picture(picture));
@@ -184,8 +248,8 @@ fn subject(path: &Path, table: &Sniffed, labels: &[usize], split: Option<usize>)
         return Ok(Subject::Text(vec![text]));
     }
     let likely = |place: &usize| {
-        let Column { length, distinct, .. } = table.columns[*place];
-        words(*place) && length >= SHORT && distinct >= 0.5
+        let column = &table.columns[*place];
+        words(*place) && column.length() >= SHORT && column.distinct() >= 0.5
     };
     let candidates: Vec<usize> = (0..table.columns.len()).filter(likely).collect();
     match candidates[..] {
@@ -201,27 +265,33 @@ fn subject(path: &Path, table: &Sniffed, labels: &[usize], split: Option<usize>)
     }
 }
 
-fn label(path: &Path, table: &Sniffed, taken: &[usize]) -> Result<usize, Error> {
+/// The columns of labels: one of a known name, or the only one that is left, or all that are left if they say yes or no.
+fn labels(path: &Path, table: &Sniffed, taken: &[usize]) -> Result<Vec<usize>, Error> {
     let free = |place: &usize| !taken.contains(place);
     if let Some(label) = LABEL.iter().find_map(|name| by_name(table, &[name]).filter(free)) {
-        return Ok(label);
+        return Ok(vec![label]);
     }
-    let is_id = |place: usize| {
-        let name = table.columns[place].name.to_ascii_lowercase();
-        ["id", "idx", "index", "uid", "guid", ""].contains(&name.as_str()) || name.ends_with("_id")
-    };
-    let candidates: Vec<usize> = (0..table.columns.len()).filter(|place| free(place) && !is_id(*place)).collect();
-    match candidates[..] {
-        [only] => Ok(only),
-        [] => Err(unclear(
-            path,
-            format!("no column of labels was found. Name it with --label. The columns: {}", table.in_words()),
-        )),
-        _ => Err(unclear(
-            path,
-            format!("several columns may hold the labels. Choose with --label. The columns: {}", table.in_words()),
-        )),
+    let candidates: Vec<usize> =
+        (0..table.columns.len()).filter(|place| free(place) && !is_id(&table.columns[*place].name)).collect();
+    let yes_or_no = || candidates.iter().all(|&place| table.columns[place].is_yes_or_no());
+    match candidates.len() {
+        0 => {
+            let problem = "no column of labels was found. Name it with --label. The columns:";
+            Err(unclear(path, format!("{problem} {}", table.in_words())))
+        }
+        1 => Ok(candidates),
+        _ if yes_or_no() => Ok(candidates),
+        _ => {
+            let problem = "several columns may hold the labels. Choose with --label, several yes/no ones with commas \
+                           between. The columns:";
+            Err(unclear(path, format!("{problem} {}", table.in_words())))
+        }
     }
+}
+
+fn is_id(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["id", "idx", "index", "uid", "guid", ""].contains(&name.as_str()) || name.ends_with("_id")
 }
 
 fn unclear(path: &Path, problem: String) -> Error {

@@ -1,11 +1,17 @@
 //! Tables: the same rows in every format, what is detected, and what the errors say.
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files must fail")]
 
+mod faults;
+mod forms;
+mod headings;
+mod lists;
+mod parquet_tables;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
-use zoologist::base::{Targets, Task};
+use zoologist::base::Targets;
 use zoologist::data::{Dataset, Error, Inputs, Split, TableOptions, open, open_unlabelled};
 
 struct Folder(TempDir);
@@ -95,10 +101,15 @@ fn pairs_numbers_and_several_labels_are_detected_and_said() {
         pair.notes
     );
     let Some(Targets::Regression(found)) = folder.open("numbers.csv").unwrap().targets else { panic!() };
+    assert_eq!(found.names(), ["score"]);
     assert_eq!((found.row(0), found.row(1)), (&[0.5][..], &[-0.25][..]));
+    let many = folder.open("many.csv").unwrap();
+    assert!(many.notes.iter().any(|note| note.starts_with("2 columns of 0 and 1 are taken as yes/no labels")));
     let options = TableOptions { label: columns(&["a", "b"]), ..TableOptions::default() };
-    let Some(Targets::Multilabel(found)) = open(&folder.path("many.csv"), &options).unwrap().targets else { panic!() };
-    assert_eq!((found.names(), found.row(2)), (&columns(&["a", "b"])[..], &[1.0, 1.0][..]));
+    for targets in [many.targets, open(&folder.path("many.csv"), &options).unwrap().targets] {
+        let Some(Targets::Multilabel(found)) = targets else { panic!() };
+        assert_eq!((found.names(), found.row(2)), (&columns(&["a", "b"])[..], &[1.0, 1.0][..]));
+    }
     let Some(Targets::Multilabel(found)) = folder.open("lists.jsonl").unwrap().targets else { panic!() };
     assert_eq!(
         (found.names(), found.row(0), found.row(1)),
@@ -120,6 +131,31 @@ fn a_folder_with_a_table_per_split_is_one_data_set() {
 }
 
 #[test]
+fn a_table_for_the_test_without_labels_is_left_out_and_said() {
+    let folder = Folder::with(&[
+        ("set/train.csv", "text,label\nfirst text,a\nsecond text,b\n"),
+        ("set/test.csv", "text\nthird text\n"),
+        ("glue/train.jsonl", "{\"sentence\":\"p q\",\"label\":1}\n{\"sentence\":\"r\",\"label\":0}\n"),
+        ("glue/test.jsonl", "{\"sentence\":\"p q\",\"label\":-1}\n"),
+        ("bad/train.csv", "text,label\nfirst text,a\nsecond text,b\n"),
+        ("bad/valid.csv", "text\nthird text\n"),
+    ]);
+    let dataset = folder.open("set").unwrap();
+    assert_eq!((dataset.splits.clone(), texts(&dataset)[1].0.as_str()), (vec![Some(Split::Train); 2], "second text"));
+    assert!(
+        dataset.notes.iter().any(|note| note.ends_with("test.csv: left out, for it has no labels: no column `label`."))
+    );
+    let glue = folder.open("glue").unwrap();
+    assert!(
+        glue.notes.iter().any(|note| note.ends_with("left out, for it has no labels: `label` is -1 in every row."))
+    );
+    assert_eq!(glue.inputs.len(), 2);
+    let found = folder.refusal("bad", &TableOptions::default());
+    assert_eq!(found, "DIR/bad/valid.csv: has no column label. It has: text (text).");
+    assert_eq!(open_unlabelled(&folder.path("set"), &TableOptions::default()).unwrap().inputs.len(), 3);
+}
+
+#[test]
 fn paths_of_pictures_make_a_data_set_of_pictures() {
     let folder = Folder::with(&[
         ("t.csv", "image,label\np/a.png,x\np/b.png,y\np/none.png,y\n"),
@@ -138,69 +174,7 @@ fn rows_without_a_text_or_label_are_left_out_and_named() {
     assert_eq!(labels(&dataset), ["a", "b"]);
     let reasons: Vec<&str> = dataset.skipped.iter().map(|(_, reason)| reason.as_str()).collect();
     assert_eq!(reasons, ["line 3: its text is empty", "line 4: has no label"]);
-    assert!(dataset.notes.iter().any(|note| note.contains("The class a and 1 others has a single sample")));
+    assert!(dataset.notes.iter().any(|note| note.contains("2 classes have a single sample (the first: a)")));
     let unlabelled = open_unlabelled(&folder.path("t.csv"), &TableOptions::default()).unwrap();
     assert_eq!((unlabelled.inputs.len(), unlabelled.targets), (3, None));
-}
-
-#[test]
-fn faults_are_told_with_their_place_and_what_to_do() {
-    let none = TableOptions::default();
-    let folder = Folder::with(&[
-        ("empty.csv", ""),
-        ("header.csv", "text,label\n"),
-        ("ragged.csv", "text,label\na b,x\na b,x,y\n"),
-        ("double.csv", "text,text\na,b\n"),
-        (
-            "unclear.csv",
-            "first,second,kind\na long text of words,another long text of words,x\nc long text of words,d long text of words,y\n",
-        ),
-        ("mixed.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":2,\"label\":1}\n"),
-        ("labels.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\"b\",\"label\":[1]}\n"),
-        ("broken.jsonl", "{\"text\":\"a\",\"label\":1}\n{\"text\":\n"),
-        ("score.csv", "text,score\ngood,0.5\nbad,low\n"),
-    ]);
-    fs::write(folder.path("latin.csv"), b"text,label\ncaf\xe9 au lait,x\ntea,y\n").unwrap();
-    let cases = [
-        ("empty.csv", "DIR/empty.csv: is empty. Give a table with a row of column names."),
-        (
-            "header.csv",
-            "DIR/header.csv: no column of texts was found. Name it with --text. The columns: text (empty), label (empty).",
-        ),
-        ("ragged.csv", "DIR/ragged.csv, line 3: has 3 cells where the first line has 2. Quote cells that hold commas."),
-        ("double.csv", "DIR/double.csv, line 1: has the column \"text\" twice. Rename one of them."),
-        (
-            "unclear.csv",
-            "DIR/unclear.csv: several columns may hold the texts. Choose one with --text. The columns: first (text), second (text), kind (text).",
-        ),
-        (
-            "mixed.jsonl",
-            "DIR/mixed.jsonl, line 2: has a number where a text is needed. Make it text, or choose another column with --text.",
-        ),
-        ("labels.jsonl", "DIR/labels.jsonl, line 2: has [1]"),
-        ("broken.jsonl", "DIR/broken.jsonl, line 2: is not a JSON object"),
-        ("latin.csv", "DIR/latin.csv, line 2: is not valid UTF-8. Save the file as UTF-8."),
-    ];
-    for (name, expected) in cases {
-        let found = folder.refusal(name, &none);
-        if name == "labels.jsonl" {
-            assert!(found.contains("line 1: has a number where a list of labels"), "{found}");
-            continue;
-        }
-        assert!(found.starts_with(expected), "{name}: {found}");
-    }
-    let regression = TableOptions { task: Some(Task::Regression), ..none.clone() };
-    let found = folder.refusal("score.csv", &regression);
-    assert!(found.starts_with("DIR/score.csv, line 3: has \"low\" where a number is needed."), "{found}");
-    let wrong = TableOptions { text: columns(&["body"]), ..none };
-    let found = folder.refusal("score.csv", &wrong);
-    assert_eq!(found, "DIR/score.csv: has no column body. It has: text (text), score (text).");
-}
-
-#[test]
-fn a_pipe_is_refused() {
-    let folder = Folder::with(&[]);
-    let path = folder.path("t.csv");
-    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-    assert!(open(Path::new(&path), &TableOptions::default()).is_err());
 }
