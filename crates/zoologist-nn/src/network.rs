@@ -21,14 +21,26 @@ struct Linear {
 
 #[derive(Debug)]
 struct Layer {
-    /// Queries, keys and values in one product.
-    attention: Linear,
+    /// Queries, keys and values.
+    attention: [Linear; 3],
     context: Linear,
     attention_norm: Norm,
-    inner: Linear,
-    outer: Linear,
+    feed_forward: Vec<Slice>,
+    outer_bias: Tensor<1>,
     outer_norm: Norm,
 }
+
+/// Some units of a feed-forward block: the columns of its first product that lead to them, and the rows of its second
+/// that leave them. Slice by slice, what lies between the two products stays in the processor's cache.
+#[derive(Debug)]
+struct Slice {
+    inner: Linear,
+    /// Units × out.
+    outer: Tensor<2>,
+}
+
+/// Units of a slice.
+const UNITS: usize = 384;
 
 /// A network with its weights.
 #[derive(Debug)]
@@ -96,14 +108,19 @@ impl Network {
     }
 
     fn layer(&self, operations: Operations, layer: &Layer, hidden: Tensor<2>, sequences: &Sequences) -> Tensor<2> {
-        let product = hidden.clone().matmul(layer.attention.weight.clone());
-        let context = operations.attend(product, &layer.attention.bias, self.heads, self.relative.as_ref(), sequences);
+        let parts = layer.attention.each_ref().map(|part| hidden.clone().matmul(part.weight.clone()));
+        let biases = layer.attention.each_ref().map(|part| &part.bias);
+        let context = operations.attend(parts, biases, self.heads, self.relative.as_ref(), sequences);
         let product = context.matmul(layer.context.weight.clone());
         let hidden = operations.add_norm(product, &layer.context.bias, hidden, &layer.attention_norm);
-        let product = hidden.clone().matmul(layer.inner.weight.clone());
-        let inner = operations.activate(product, &layer.inner.bias, self.activation);
-        let product = inner.matmul(layer.outer.weight.clone());
-        operations.add_norm(product, &layer.outer.bias, hidden, &layer.outer_norm)
+        let products = layer.feed_forward.iter().map(|slice| {
+            let product = hidden.clone().matmul(slice.inner.weight.clone());
+            operations.activate(product, &slice.inner.bias, self.activation).matmul(slice.outer.clone())
+        });
+        match products.reduce(|sum, product| sum + product) {
+            Some(product) => operations.add_norm(product, &layer.outer_bias, hidden, &layer.outer_norm),
+            None => hidden,
+        }
     }
 }
 
@@ -128,30 +145,51 @@ impl Reader<'_> {
         Ok(Norm { weight: read("weight")?, bias: read("bias")?, epsilon: self.architecture.epsilon })
     }
 
-    /// Some products with the same rows, made one by putting their results side by side.
-    fn linear(&self, names: &[String], into: usize, out: usize) -> Result<Linear, LoadError> {
-        let (mut weight, mut bias) = (vec![], vec![]);
-        for name in names {
-            weight.extend(self.weights.read(&format!("{name}.weight"))?);
-            bias.extend(self.weights.read(&format!("{name}.bias"))?);
-        }
-        let weight = transposed(&weight, names.len() * out, into);
-        let shape = [into, names.len() * out];
-        Ok(Linear { weight: Tensor::from_data(TensorData::new(weight, shape), self.device), bias: self.vector(bias) })
+    fn linear(&self, name: &str, into: usize, out: usize) -> Result<Linear, LoadError> {
+        Ok(Linear { weight: self.weight(name, into, out)?, bias: self.bias(name)? })
+    }
+
+    /// Into × out; the file has out × into.
+    fn weight(&self, name: &str, into: usize, out: usize) -> Result<Tensor<2>, LoadError> {
+        let weight = transposed(&self.weights.read(&format!("{name}.weight"))?, out, into);
+        Ok(Tensor::from_data(TensorData::new(weight, [into, out]), self.device))
+    }
+
+    fn bias(&self, name: &str) -> Result<Tensor<1>, LoadError> {
+        Ok(self.vector(self.weights.read(&format!("{name}.bias"))?))
     }
 
     fn layer(&self, layer: usize) -> Result<Layer, LoadError> {
         let Architecture { family, dim, inner, .. } = *self.architecture;
         let name = |part: &str| family.in_layer(layer, part);
+        let [query, key, value] = family.attention.map(|part| self.linear(&name(part), dim, dim));
         Ok(Layer {
-            attention: self.linear(&family.attention.map(name), dim, dim)?,
-            context: self.linear(&[name(family.context)], dim, dim)?,
+            attention: [query?, key?, value?],
+            context: self.linear(&name(family.context), dim, dim)?,
             attention_norm: self.norm(&name(family.attention_norm))?,
-            inner: self.linear(&[name(family.inner)], dim, inner)?,
-            outer: self.linear(&[name(family.outer)], inner, dim)?,
+            feed_forward: slices(
+                &self.linear(&name(family.inner), dim, inner)?,
+                &self.weight(&name(family.outer), inner, dim)?,
+            ),
+            outer_bias: self.bias(&name(family.outer))?,
             outer_norm: self.norm(&name(family.outer_norm))?,
         })
     }
+}
+
+/// Cuts a feed-forward block into slices, each with numbers of its own.
+fn slices(inner: &Linear, outer: &Tensor<2>) -> Vec<Slice> {
+    let units = outer.dims()[0];
+    let slice = |start: usize| {
+        let length = UNITS.min(units - start);
+        let weight = inner.weight.clone().narrow(1, start, length);
+        let outer = outer.clone().narrow(0, start, length);
+        let [weight, outer] = [weight, outer].map(|part| Tensor::from_data(part.to_data(), &part.device()));
+        let bias = inner.bias.clone().narrow(0, start, length);
+        let bias = Tensor::from_data(bias.to_data(), &bias.device());
+        Slice { inner: Linear { weight, bias }, outer }
+    };
+    (0..units).step_by(UNITS).map(slice).collect()
 }
 
 /// A matrix of some rows and columns, column by column.

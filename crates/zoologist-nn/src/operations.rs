@@ -108,41 +108,44 @@ impl Operations {
         in_place(product, |rows| kernels::add_norm(rows, numbers(&bias), numbers(&residual), norm))
     }
 
-    /// Attention within each sequence: from queries, keys and values side by side, tokens × 3·dim, to tokens × dim.
+    /// Attention within each sequence: from queries, keys and values before their bias, each tokens × dim.
     /// `relative` is a bias by relative position, buckets × heads.
     pub(crate) fn attend(
         self,
-        product: Tensor<2>,
-        bias: &Tensor<1>,
+        parts: [Tensor<2>; 3],
+        biases: [&Tensor<1>; 3],
         heads: usize,
         relative: Option<&Tensor<2>>,
         sequences: &Sequences,
     ) -> Tensor<2> {
         if self == Self::Burn {
-            return attend(product + bias.clone().unsqueeze(), heads, relative, sequences);
+            let ([query, key, value], [query_bias, key_bias, value_bias]) = (parts, biases);
+            let biased = |part: Tensor<2>, bias: &Tensor<1>| part + bias.clone().unsqueeze();
+            let parts = [biased(query, query_bias), biased(key, key_bias), biased(value, value_bias)];
+            return attend(parts, heads, relative, sequences);
         }
-        let (device, [tokens, width]) = (product.device(), product.dims());
-        let (product, bias) = (product.into_data(), bias.to_data());
+        let (device, shape) = (parts[0].device(), parts[0].dims());
+        let (parts, biases) = (parts.map(Tensor::into_data), biases.map(Tensor::to_data));
         let relative = relative.map_or(vec![], |table| by_head_and_distance(table, sequences.longest));
         let contexts = kernels::Attention {
-            product: numbers(&product),
-            bias: numbers(&bias),
+            parts: parts.each_ref().map(numbers),
+            biases: biases.each_ref().map(numbers),
             heads,
             sequences: &sequences.rows,
             relative: &relative,
             longest: sequences.longest,
         };
-        Tensor::from_data(TensorData::new(contexts.run(), [tokens, width / 3]), &device)
+        Tensor::from_data(TensorData::new(contexts.run(), shape), &device)
     }
 }
 
 /// Attention in burn's operations, on sequences padded to one length.
-fn attend(rows: Tensor<2>, heads: usize, relative: Option<&Tensor<2>>, sequences: &Sequences) -> Tensor<2> {
-    let (device, dim) = (rows.device(), rows.dims()[1] / 3);
+fn attend(parts: [Tensor<2>; 3], heads: usize, relative: Option<&Tensor<2>>, sequences: &Sequences) -> Tensor<2> {
+    let (device, dim) = (parts[0].device(), parts[0].dims()[1]);
     let (batch, length, width) = (sequences.rows.len(), sequences.longest, dim / heads);
-    let padded = rows.select(0, indices(&sequences.padded(), &device)).reshape([batch, length, 3, heads, width]);
-    let [query, key, value] = [0, 1, 2].map(|part| {
-        let part: Tensor<4> = padded.clone().narrow(2, part, 1).squeeze_dim(2);
+    let padded = indices(&sequences.padded(), &device);
+    let [query, key, value] = parts.map(|part| {
+        let part: Tensor<4> = part.select(0, padded.clone()).reshape([batch, length, heads, width]);
         part.swap_dims(1, 2)
     });
     let mask = Tensor::<4>::from_data(TensorData::new(sequences.masks(), [batch, 1, 1, length]), &device);

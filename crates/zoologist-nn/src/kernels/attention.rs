@@ -16,10 +16,10 @@ const ROWS: usize = 8;
 
 /// The attention of one layer over some sequences.
 pub struct Attention<'a> {
-    /// Queries, keys and values before their bias: tokens × 3·dim, the three side by side.
-    pub product: &'a [f32],
-    /// Their bias, 3·dim.
-    pub bias: &'a [f32],
+    /// Queries, keys and values before their bias, each tokens × dim.
+    pub parts: [&'a [f32]; 3],
+    /// Their biases, each dim.
+    pub biases: [&'a [f32]; 3],
     /// Number of heads; divides dim.
     pub heads: usize,
     /// The tokens of each sequence.
@@ -61,8 +61,8 @@ impl WithSimd for Attention<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
-        let dim = self.bias.len() / 3;
-        let mut contexts = vec![0.0; self.product.len() / 3];
+        let dim = self.biases[0].len();
+        let mut contexts = vec![0.0; self.parts[0].len()];
         let mut head = Head::new(dim / self.heads, self.longest);
         for tokens in self.sequences.iter().filter(|tokens| !tokens.is_empty()) {
             let (length, rows) = (tokens.len(), tokens.len().next_multiple_of(LANES));
@@ -92,24 +92,18 @@ impl Attention<'_> {
     /// Copies the rows of one head, with their bias.
     #[inline(always)]
     fn gather(&self, head: &mut Head, tokens: Range<usize>, number: usize) {
-        let (whole, dim) = (self.bias.len(), head.dim);
+        let (whole, dim) = (self.biases[0].len(), head.dim);
+        let own = number * dim..(number + 1) * dim;
         let rows = tokens.len().next_multiple_of(LANES);
-        let parts: [Range<usize>; 3] = std::array::from_fn(|part| {
-            let start = part * whole / 3 + number * dim;
-            start..start + dim
-        });
-        let [query_bias, key_bias, value_bias] = parts.clone().map(|part| &self.bias[part]);
         let scale = 1.0 / (dim as f32).sqrt();
-        let products = self.product[tokens.start * whole..tokens.end * whole].chunks_exact(whole);
-        for (place, row) in products.enumerate() {
-            let query = &mut head.queries[place * dim..(place + 1) * dim];
-            add(query, &row[parts[0].clone()], query_bias, scale);
-            for ((key, bias), keys) in row[parts[1].clone()].iter().zip(key_bias).zip(head.keys.chunks_exact_mut(rows))
-            {
+        let [query_bias, key_bias, value_bias] = self.biases.map(|bias| &bias[own.clone()]);
+        for (place, token) in tokens.enumerate() {
+            let [query, key, value] = self.parts.map(|part| &part[token * whole..][own.clone()]);
+            add(&mut head.queries[place * dim..(place + 1) * dim], query, query_bias, scale);
+            for ((key, bias), keys) in key.iter().zip(key_bias).zip(head.keys.chunks_exact_mut(rows)) {
                 keys[place] = key + bias;
             }
-            let value = &mut head.values[place * head.padded_dim..][..dim];
-            add(value, &row[parts[2].clone()], value_bias, 1.0);
+            add(&mut head.values[place * head.padded_dim..][..dim], value, value_bias, 1.0);
         }
     }
 
@@ -203,10 +197,8 @@ fn softmax(scores: &mut [f32], length: usize, relative: &[f32]) {
         }
     }
     let factor = 1.0 / fold(sums, |a, b| a + b);
-    for chunk in chunks {
-        for lane in 0..LANES {
-            chunk[lane] *= factor;
-        }
+    for score in chunks.as_flattened_mut() {
+        *score *= factor;
     }
 }
 
