@@ -57,7 +57,7 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
-    let advice = verdict::advice(&entries, scored.rows.len(), samples.available);
+    let advice = verdict::advice(&entries, &scored.targets, samples.available);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
     let truth = match &judges {
         Some(judges) => Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?),
@@ -86,14 +86,27 @@ fn metrics(ordering: &str, truth: bool) -> Result<Vec<&'static Metric>, Error> {
     std::iter::once(ordering).chain(beside).map(find).collect()
 }
 
+/// What the names of the targets are of, one and several.
+fn noun(task: Task) -> [&'static str; 2] {
+    match task {
+        Task::Classification => ["class", "classes"],
+        Task::Multilabel => ["label", "labels"],
+        Task::Regression => ["target", "targets"],
+    }
+}
+
+fn counted(count: usize, [one, several]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 fn announce(samples: &Samples, zoo: &zoo::Zoo, progress: &dyn Progress) {
     let (count, available) = (samples.targets.len(), samples.available);
     let share = if count < available { format!(" of {available}") } else { String::new() };
-    let classes = samples.targets.names().len();
+    let names = counted(samples.targets.names().len(), noun(samples.targets.task()));
     let format = samples.job.dataset.format;
-    progress.say(&format!("data: {format}, {count}{share} samples ({}), {classes} classes or targets", samples.split));
+    progress.say(&format!("data: {format}, {count}{share} samples ({}), {names}", samples.split));
     samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
-    progress.say(&format!("zoo: {} models, {} refused", zoo.models.len(), zoo.refused.len()));
+    progress.say(&format!("zoo: {}, {} refused", counted(zoo.models.len(), ["model", "models"]), zoo.refused.len()));
     let noted =
         zoo.models.iter().flat_map(|model| model.notes.iter().map(move |note| format!("{}: {note}", model.name)));
     noted.for_each(|note| progress.say(&note));

@@ -3,8 +3,8 @@
 use super::candidate::{NO_FEATURES, TEXT_LENGTH};
 use super::order::Entry;
 use super::order::difference;
-use crate::base::Task;
 use crate::base::path_text::escape;
+use crate::base::{Targets, Task};
 use crate::score::Status;
 
 /// From this gain in accuracy or R² on, it is said that the length of a text predicts its label.
@@ -86,7 +86,8 @@ fn ran_on_rten(entry: &Entry) -> bool {
 }
 
 /// What to do next.
-pub fn advice(entries: &[Entry], n: usize, available: usize) -> Vec<String> {
+pub fn advice(entries: &[Entry], targets: &Targets, available: usize) -> Vec<String> {
+    let n = targets.len();
     let mut advice = vec![];
     if entries.iter().any(ran_on_rten) {
         advice.push(
@@ -102,7 +103,7 @@ pub fn advice(entries: &[Entry], n: usize, available: usize) -> Vec<String> {
             2e6 / n as f64
         ));
     }
-    advice.extend(length_leak(entries));
+    advice.extend(length_leak(entries, targets));
     let best = entries.iter().find(|entry| !entry.model.baseline && entry.evaluation.is_some());
     if best.and_then(|best| best.evaluation.as_ref()).is_some_and(|found| found.score.status == Status::NoiseFreeLimit)
     {
@@ -115,17 +116,25 @@ pub fn advice(entries: &[Entry], n: usize, available: usize) -> Vec<String> {
 }
 
 /// A remark where the length of a text alone says much about its label.
-fn length_leak(entries: &[Entry]) -> Option<String> {
+fn length_leak(entries: &[Entry], targets: &Targets) -> Option<String> {
     let named = |name: &str| entries.iter().find(|entry| entry.model.baseline && entry.model.name == name);
     let (length, nothing) = (named(TEXT_LENGTH)?, named(NO_FEATURES)?);
-    let (reached, without) = (score_of(length, "ridge")?, score_of(nothing, "ridge").unwrap_or(0.0));
+    let (reached, without) = (score_of(length, "ridge")?, without_features(targets));
     let sure = !difference(length.evaluation.as_ref()?, nothing.evaluation.as_ref()?)?.may_be_chance;
     (sure && reached - without >= NOTABLE_LEAK).then(|| {
         format!(
-            "The length of the text alone reaches ridge {reached:.3} against {without:.3} without features: \
-             make sure that lengths do not give the labels away."
+            "The length of the text alone reaches ridge {}, against {} without features: make sure that lengths do not \
+             give the labels away.",
+            value("ridge", reached, targets.task()),
+            value("ridge", without, targets.task())
         )
     })
+}
+
+/// The ridge score of a constant: the share of the commonest class, or an R² of 0.
+fn without_features(targets: &Targets) -> f64 {
+    let Targets::Classes(classes) = targets else { return 0.0 };
+    classes.counts().into_iter().max().unwrap_or_default() as f64 / targets.len() as f64
 }
 
 fn score_of(entry: &Entry, metric: &str) -> Option<f64> {
