@@ -21,7 +21,7 @@ build-ranking: ## The program without the native networks: what ranking ONNX mod
 
 demo: build-ranking ## Rank six real models on 2,000 real pictures: the main job, on real input
 	$(PYTHON) demo/prepare.py
-	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/fashion-mnist --zoo demo/zoo --samples 2000 --report demo/report.html
+	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank demo/data/fashion-mnist --zoo demo/zoo --samples 2000 --budget full --report demo/report.html
 	@echo "The same as a page for any browser: demo/report.html"
 
 demo-text: build-ranking ## Rank four real text models on descriptions of Debian packages: the main job, on text

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use zoologist::base::Task;
 use zoologist::data::TableOptions;
 use zoologist::extract::LayerSet;
-use zoologist::rank::Layers;
 use zoologist::rank::statistics::Worker;
+use zoologist::rank::{Budget, Layers};
 use zoologist::score::KnnTies;
 use zoologist::zoo::{PRESETS, TokenPooling};
 
@@ -105,6 +105,15 @@ pub struct Rank {
     /// Rank on a seeded, stratified sample of N
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
     pub samples: Option<u32>,
+    /// Whether models that can't win stop early [default: race if there are more than four models and no --truth]
+    #[arg(long, default_value = "auto", value_name = "HOW", hide_default_value = true)]
+    pub budget: BudgetName,
+    /// How many winners a race is for
+    #[arg(long, default_value_t = 1, value_name = "K", value_parser = clap::value_parser!(u16).range(1..))]
+    pub top: u16,
+    /// How sure a race must be that no model which stops belongs to the winners
+    #[arg(long, default_value_t = 0.95, value_name = "P", value_parser = confidence)]
+    pub confidence: f64,
     /// Also train a probe per model on part of the data, and judge the order by its accuracy on the rest
     #[arg(long, value_name = "KIND")]
     pub truth: Option<TruthKind>,
@@ -117,6 +126,35 @@ pub struct Rank {
     /// How a table is read
     #[command(flatten)]
     pub table: DataOptions,
+}
+
+/// How much is spent on models that do badly.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BudgetName {
+    /// Race if there are more than four models
+    Auto,
+    /// Every model sees every sample
+    Full,
+    /// Models that can't win stop early
+    Race,
+}
+
+impl BudgetName {
+    /// The same for the library.
+    pub fn budget(self) -> Budget {
+        match self {
+            Self::Auto => Budget::Auto,
+            Self::Full => Budget::Full,
+            Self::Race => Budget::Race,
+        }
+    }
+}
+
+fn confidence(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok();
+    value
+        .filter(|value| (0.5..1.0).contains(value))
+        .ok_or_else(|| "a number from 0.5 to below 1, for example 0.95".to_owned())
 }
 
 /// Which layers' features are scored.

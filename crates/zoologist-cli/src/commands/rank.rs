@@ -1,6 +1,7 @@
 //! `zoologist rank`.
 
 use zoologist::base::Seed;
+use zoologist::rank::race::Rule;
 use zoologist::rank::{self, ModelStatus, Plan, Progress, Ranking};
 use zoologist::report;
 use zoologist::store::Store;
@@ -29,6 +30,8 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         layers: options.layers.layers(),
         pooling: options.pooling.map(PoolingName::pooling),
         knn_ties: options.knn_ties.ties(),
+        budget: options.budget.budget(),
+        rule: Rule { top: options.top as usize, confidence: options.confidence },
         seed: Seed(global.seed),
         truth: options.truth.is_some(),
     };

@@ -65,9 +65,11 @@ pub fn features(
         return Err(Error::NoModel { path: model.name, reasons });
     }
     let found =
-        features::extract(&model.name, &extractor, &job, machinery, progress).map_err(|failure| match failure {
-            Failure::Run(error) => error,
-            Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+        features::extract(&model.name, &extractor, &job, job.len(), machinery, progress).map_err(|failure| {
+            match failure {
+                Failure::Run(error) => error,
+                Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+            }
         })?;
     let name = |row: usize| job.dataset.inputs.describe(row);
     let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);

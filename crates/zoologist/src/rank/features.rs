@@ -55,11 +55,12 @@ pub enum Failure {
 /// Key of the entry of the sealed file that describes the extractor.
 const DESCRIPTION: &str = "description";
 
-/// Gets the features of a candidate for these samples.
+/// Gets the features of a candidate for the first `rows` samples, which end where a block ends.
 pub fn extract(
     name: &str,
     extractor: &Extractor,
     job: &Job,
+    rows: usize,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Extracted, Failure> {
@@ -70,22 +71,34 @@ pub fn extract(
     let _lock = folder.lock(waiting).map_err(stop)?;
     if let Some(found) = sealed(&folder, progress, name) {
         let timing = folder.result(&timing_key).unwrap_or_default();
-        return finished(found, folder.clone(), key, timing, true);
+        return finished(found, rows, folder.clone(), key, timing, true);
     }
-    let missing: Vec<Range<usize>> = job.blocks.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
-    let rows: usize = missing.iter().map(ExactSizeIterator::len).sum();
-    progress.begin(name, job.len() - rows, job.len());
-    let begun = Instant::now();
-    let outcome = work(extractor, job, &missing, machinery, &folder, &key, progress);
-    progress.end();
-    let description = outcome?;
-    let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
-    let timing = PassTiming { seconds: before.seconds + begun.elapsed().as_secs_f64(), rows: before.rows + rows };
-    folder.write_result(&timing_key, &timing).map_err(stop)?;
+    let wanted: Vec<Range<usize>> = job.blocks.iter().filter(|block| block.end <= rows).cloned().collect();
+    let missing: Vec<Range<usize>> = wanted.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
+    let lacking: usize = missing.iter().map(ExactSizeIterator::len).sum();
+    let description_key = Key::of(&[("what", DESCRIPTION)]);
+    let known: Option<Description> = folder.result(&description_key).filter(|_| missing.is_empty());
+    let from_store = known.is_some();
+    let description = if let Some(known) = known {
+        known
+    } else {
+        progress.begin(name, rows - lacking, rows);
+        let begun = Instant::now();
+        let outcome = work(extractor, job, &missing, machinery, &folder, &key, progress);
+        progress.end();
+        let description = outcome?;
+        let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
+        let seconds = before.seconds + begun.elapsed().as_secs_f64();
+        let timing = PassTiming { seconds, rows: before.rows + lacking };
+        folder.write_result(&timing_key, &timing).map_err(stop)?;
+        folder.write_result(&description_key, &description).map_err(stop)?;
+        description
+    };
+    let timing = folder.result(&timing_key).unwrap_or_default();
     let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
     let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
-    let sealed = folder.seal(&job.blocks, metadata).map_err(stop)?;
-    finished(sealed, folder.clone(), key, timing, false)
+    let found = if rows == job.len() { folder.seal(&wanted, metadata) } else { folder.join(&wanted, metadata) };
+    finished(found.map_err(stop)?, rows, folder.clone(), key, timing, from_store)
 }
 
 /// What the features depend on.
@@ -118,6 +131,7 @@ fn sealed(folder: &JobFolder, progress: &dyn Progress, name: &str) -> Option<Sea
 
 fn finished(
     sealed: Sealed,
+    rows: usize,
     folder: JobFolder,
     key: Key,
     timing: PassTiming,
@@ -127,8 +141,11 @@ fn finished(
     let Some(description) = description else {
         return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
     };
-    let features = Features::new(sealed.dim, Values::F32(sealed.values));
-    let (failures, truncated) = (sealed.failures, sealed.truncated);
+    let (truncated, mut values, mut failures) = (sealed.truncated, sealed.values, sealed.failures);
+    // More rows may be kept than are asked for; what comes of these must not depend on that.
+    values.truncate(rows.saturating_mul(sealed.dim));
+    failures.retain(|failure| failure.row < rows as u64);
+    let features = Features::new(sealed.dim, Values::F32(values));
     Ok(Extracted { description, features, failures, truncated, folder, key, timing, from_store })
 }
 

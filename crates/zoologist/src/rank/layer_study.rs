@@ -147,7 +147,8 @@ fn extracted(
     if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
         return Ok(Err(format!("it takes {taken}, and the samples are {noun}")));
     }
-    match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress) {
+    match features::extract(&candidate.name, &candidate.extractor, &samples.job, samples.job.len(), machinery, progress)
+    {
         Ok(found) => Ok(Ok(found)),
         Err(Failure::Run(error)) => Err(error),
         Err(Failure::Candidate(reason)) => Ok(Err(reason)),

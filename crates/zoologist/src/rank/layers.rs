@@ -10,7 +10,7 @@ use super::features::Extracted;
 use super::scoring::{self, Scored};
 use crate::base::{Features, Values};
 use crate::extract::{Description, LayerSet};
-use crate::score::{Evaluation, Metric, Status};
+use crate::score::{Evaluation, Metric};
 
 /// What the layer before the first block of a text encoder is called.
 const EMBEDDINGS: &str = "embeddings";
@@ -139,20 +139,13 @@ pub fn view(
 fn best(extracted: &Extracted, metric: &'static Metric, scored: &Scored) -> Result<View, Error> {
     let mut best: Option<(f64, View)> = None;
     for view in View::each(&extracted.description) {
-        let value = scoring::scores(&[metric], scored, extracted, &view)?.first().map_or(f64::NEG_INFINITY, height);
+        let value =
+            scoring::scores(&[metric], scored, extracted, &view)?.first().map_or(f64::NEG_INFINITY, Evaluation::height);
         if best.as_ref().is_none_or(|(highest, _)| value > *highest) {
             best = Some((value, view));
         }
     }
     Ok(best.map_or_else(|| View::whole(&extracted.description), |(_, view)| view))
-}
-
-/// A score as a number to compare: features that fit without bound stand above all.
-fn height(evaluation: &Evaluation) -> f64 {
-    match evaluation.score.status {
-        Status::Unbounded => f64::INFINITY,
-        _ => evaluation.score.value.unwrap_or(f64::NEG_INFINITY),
-    }
 }
 
 #[cfg(test)]

@@ -16,20 +16,22 @@ pub struct Entry {
 /// Puts the entries in order, numbers them and compares neighbours.
 pub fn arrange(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| compare(a, b).then_with(|| a.model.name.cmp(&b.model.name)));
-    let best_baseline =
-        entries.iter().find(|entry| entry.model.baseline && entry.evaluation.is_some()).map(|entry| entry.model.score);
+    let best_baseline = entries.iter().find(|entry| entry.model.baseline && entry.evaluation.is_some());
+    let best_baseline = best_baseline.and_then(|entry| Some((entry.model.n_seen, entry.model.score?)));
     for place in 0..entries.len() {
-        let next = entries.get(place + 1).and_then(|next| next.evaluation.clone());
+        let seen = entries[place].model.n_seen;
+        let next = entries.get(place + 1).filter(|next| next.model.n_seen == seen);
+        let next = next.and_then(|next| next.evaluation.clone());
         let entry = &mut entries[place];
-        let ranked = entry.model.status == ModelStatus::Ok;
+        let ranked = entry.model.status != ModelStatus::Failed;
         entry.model.rank = ranked.then_some(place + 1);
         if let (Some(own), Some(next)) = (&entry.evaluation, next) {
             let difference = difference(own, &next);
             entry.model.beats_next = difference.as_ref().and_then(|found| found.probability);
             entry.model.ties_next = difference.is_some_and(|found| found.may_be_chance);
         }
-        let below =
-            best_baseline.flatten().is_some_and(|baseline| entry.model.score.is_some_and(|score| score < baseline));
+        let below = best_baseline
+            .is_some_and(|(n, baseline)| n == seen && entry.model.score.is_some_and(|score| score < baseline));
         if ranked && !entry.model.baseline && below {
             entry.model.flags.push("below a baseline".to_owned());
         }
@@ -37,7 +39,8 @@ pub fn arrange(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries
 }
 
-/// Higher scores first; unbounded before all, no score after all, failed last.
+/// Who saw more stands before who was stopped earlier. Among equals higher scores first; unbounded before all, no score
+/// after all, failed last.
 fn compare(a: &Entry, b: &Entry) -> Ordering {
     let class = |entry: &Entry| match &entry.evaluation {
         Some(found) if found.score.status == Status::Unbounded => 0,
@@ -46,7 +49,9 @@ fn compare(a: &Entry, b: &Entry) -> Ordering {
         None => 3,
     };
     let value = |entry: &Entry| entry.model.score.unwrap_or(f64::NEG_INFINITY);
-    class(a).cmp(&class(b)).then_with(|| value(b).total_cmp(&value(a)))
+    let seen = |entry: &Entry| std::cmp::Reverse(entry.model.n_seen);
+    let by_score = || class(a).cmp(&class(b)).then_with(|| value(b).total_cmp(&value(a)));
+    seen(a).cmp(&seen(b)).then_with(by_score)
 }
 
 /// A comparison of two candidates.

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::candidate::{self, Candidate};
-use super::features::{self, Extracted, Failure};
-use super::layers::{self, Layers, View};
+use super::candidate::Candidate;
+use super::field::{self, Ground, Outcome, extracted};
+use super::layers::Layers;
 use super::order::{self, Entry};
 use super::plan::{Plan, Progress};
 use super::pool;
@@ -17,9 +17,8 @@ use super::{
 };
 use crate::base::path_text::show;
 use crate::base::{Targets, Task};
-use crate::extract::Description;
 use crate::extract::launch::Machinery;
-use crate::score::{self, Metric, Settings};
+use crate::score::{self, Metric};
 use crate::zoo::{self, Access};
 
 /// Metrics computed beside the one that orders.
@@ -28,12 +27,6 @@ const BESIDE: [&str; 3] = ["logme", "ridge", "knn"];
 /// The metric that is computed too where there is a truth to compare with.
 const WITH_TRUTH: &str = "hscore_regularized";
 
-/// A candidate and what came of it.
-struct Outcome {
-    candidate: Candidate,
-    result: Result<(Extracted, View), String>,
-}
-
 /// Makes a ranking.
 pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Ranking, Error> {
     let begun = Instant::now();
@@ -41,23 +34,18 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let zoo = zoo::open(&plan.zoo, access)?;
     let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
-    let mut outcomes = outcomes(&zoo, &samples, plan, machinery, progress)?;
+    let ground = Ground { samples: &samples, plan, metric: metrics[0], machinery, progress };
+    let mut outcomes = field::outcomes(&ground, &zoo)?;
     require_a_model(&outcomes, &zoo)?;
-    let failed = failed_rows(&outcomes);
-    require_a_picture(&samples, &outcomes, &failed)?;
     let judges = judges(plan, &samples, machinery)?;
-    let settings = Settings { seed: plan.seed, knn_ties: plan.knn_ties, ..Settings::default() };
-    let count = scored_count(&samples, judges.as_ref());
-    let whole = Scored::of(&samples, count, &failed, widest(&outcomes, plan.layers), settings)?;
     progress.phase("scoring");
-    let choosing = if plan.layers == Layers::Best { Some(whole.half(false)?) } else { None };
-    choose_layers(&mut outcomes, metrics[0], choosing.as_ref(), plan)?;
-    let scored = if choosing.is_some() { whole.half(true)? } else { whole };
-    let mut entries = entries(&outcomes, &metrics, &scored, plan, machinery)?;
+    let (mut entries, scored) = entries(&mut outcomes, &metrics, &ground, judges.as_ref())?;
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
+    let failed = field::failed_rows(&outcomes.iter().collect::<Vec<_>>());
+    let n = available_rows(&outcomes, &scored, &samples, plan.layers);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
-    let advice = verdict::advice(&entries, &scored.targets, samples.available);
+    let advice = verdict::advice(&entries, &scored.targets, n, samples.available);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
     let truth = match &judges {
         Some(judges) => Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?),
@@ -66,12 +54,12 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     Ok(Ranking {
         schema: 1,
         task: scored.targets.task(),
-        data: summary(&samples, &scored, plan),
+        data: summary(&samples, &scored, n, plan),
         metric: plan.metric.clone(),
         seed: plan.seed,
         verdict,
         skipped: skipped(&samples, &zoo, &outcomes, &failed),
-        passes: passes(&models, scored.rows.len()),
+        passes: passes(&models, n),
         models,
         advice,
         truth,
@@ -112,88 +100,6 @@ fn announce(samples: &Samples, zoo: &zoo::Zoo, progress: &dyn Progress) {
     noted.for_each(|note| progress.say(&note));
 }
 
-/// The features of every candidate: the models, the baselines, and last the smallest model with permuted weights.
-fn outcomes(
-    zoo: &zoo::Zoo,
-    samples: &Samples,
-    plan: &Plan,
-    machinery: &Machinery,
-    progress: &dyn Progress,
-) -> Result<Vec<Outcome>, Error> {
-    let mut outcomes = vec![];
-    let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
-    let baselines = if plan.baselines { candidate::without_model(&samples.job.files) } else { vec![] };
-    for candidate in models.into_iter().chain(baselines) {
-        outcomes.push(outcome(candidate, samples, machinery, progress)?);
-    }
-    if let Some(permuted) =
-        smallest(&outcomes).filter(|_| plan.baselines).and_then(|model| candidate::permuted(model, plan.seed))
-    {
-        outcomes.push(outcome(permuted, samples, machinery, progress)?);
-    }
-    Ok(outcomes)
-}
-
-fn outcome(
-    candidate: Candidate,
-    samples: &Samples,
-    machinery: &Machinery,
-    progress: &dyn Progress,
-) -> Result<Outcome, Error> {
-    let noun = samples.job.dataset.inputs.noun();
-    if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
-        return Ok(Outcome { candidate, result: Err(format!("it takes {taken}, and the samples are {noun}")) });
-    }
-    let result = match features::extract(&candidate.name, &candidate.extractor, &samples.job, machinery, progress) {
-        Ok(found) => {
-            let view = View::whole(&found.description);
-            Ok((found, view))
-        }
-        Err(Failure::Run(error)) => return Err(error),
-        Err(Failure::Candidate(reason)) => {
-            progress.say(&format!("{}: failed: {reason}", candidate.name));
-            Err(reason)
-        }
-    };
-    Ok(Outcome { candidate, result })
-}
-
-/// The real model with the fewest multiply-adds; of equals the first by name.
-fn smallest(outcomes: &[Outcome]) -> Option<&Candidate> {
-    let models = extracted(outcomes).filter(|(candidate, _)| !candidate.baseline);
-    models.min_by_key(|(_, found)| found.description.multiply_adds.unwrap_or(u64::MAX)).map(|(candidate, _)| candidate)
-}
-
-fn extracted(outcomes: &[Outcome]) -> impl Iterator<Item = (&Candidate, &Extracted)> {
-    outcomes.iter().filter_map(|outcome| Some((&outcome.candidate, &outcome.result.as_ref().ok()?.0)))
-}
-
-/// Settles which columns of each candidate's features are scored.
-fn choose_layers(
-    outcomes: &mut [Outcome],
-    metric: &'static Metric,
-    choosing: Option<&Scored>,
-    plan: &Plan,
-) -> Result<(), Error> {
-    for outcome in outcomes {
-        let Ok((found, view)) = &mut outcome.result else { continue };
-        match layers::view(plan.layers, found, metric, choosing)? {
-            Ok(chosen) => *view = chosen,
-            Err(reason) => outcome.result = Err(reason),
-        }
-    }
-    Ok(())
-}
-
-/// The widest features that are scored.
-fn widest(outcomes: &[Outcome], layers: Layers) -> usize {
-    let width = |description: &Description| match layers {
-        Layers::Last | Layers::All => description.dim,
-        Layers::Mean | Layers::Best => description.layers.iter().map(|layer| layer.dim).max().unwrap_or(1),
-    };
-    extracted(outcomes).map(|(_, found)| width(&found.description)).max().unwrap_or(1)
-}
-
 fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
     if extracted(outcomes).any(|(candidate, _)| !candidate.baseline) {
         return Ok(());
@@ -208,30 +114,6 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
     Err(Error::NoModel { path: show(&zoo.path), reasons })
 }
 
-/// The rows that some candidate could not read, rising.
-fn failed_rows(outcomes: &[Outcome]) -> Vec<usize> {
-    let mut rows: Vec<usize> =
-        extracted(outcomes).flat_map(|(_, found)| &found.failures).map(|failure| failure.row as usize).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    rows
-}
-
-fn reason_of(row: usize, outcomes: &[Outcome]) -> String {
-    let mut failures = extracted(outcomes).flat_map(|(_, found)| &found.failures);
-    failures.find(|failure| failure.row as usize == row).map_or(String::new(), |failure| failure.reason.clone())
-}
-
-fn require_a_picture(samples: &Samples, outcomes: &[Outcome], failed: &[usize]) -> Result<(), Error> {
-    let count = samples.job.len();
-    if failed.len() < count {
-        return Ok(());
-    }
-    let first = if count == 0 { String::new() } else { samples.job.dataset.inputs.describe(0) };
-    let first = format!("{first}: {}", reason_of(0, outcomes));
-    Err(Error::NothingReadable { path: show(&samples.job.dataset.path), count, first })
-}
-
 fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Option<Judges>, Error> {
     if !plan.truth || samples.targets.task() == Task::Multilabel {
         return Ok(None);
@@ -242,36 +124,69 @@ fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Optio
     }))
 }
 
-fn scored_count(samples: &Samples, judges: Option<&Judges>) -> usize {
+fn scored_count(rows: usize, judges: Option<&Judges>) -> usize {
     match judges {
         Some(Judges::Rest(first)) => *first,
-        Some(Judges::Split(_)) | None => samples.targets.len(),
+        Some(Judges::Split(_)) | None => rows,
     }
 }
 
+/// The scores of all candidates, each on the rows that it saw, and what was scored for those who saw most.
 fn entries(
-    outcomes: &[Outcome],
+    outcomes: &mut [Outcome],
     metrics: &[&'static Metric],
-    scored: &Scored,
-    plan: &Plan,
-    machinery: &Machinery,
-) -> Result<Vec<Entry>, Error> {
-    let entry = |outcome| {
-        if machinery.launcher.stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted);
+    ground: &Ground,
+    judges: Option<&Judges>,
+) -> Result<(Vec<Entry>, Scored), Error> {
+    let mut seen: Vec<usize> =
+        outcomes.iter().filter(|outcome| outcome.result.is_ok()).map(|outcome| outcome.rows).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let mut entries = vec![];
+    let mut most = None;
+    for rows in seen {
+        // As in the race: those who went on were compared here too.
+        let here: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.rows >= rows).collect();
+        let stage = ground.stage(&here, scored_count(rows, judges))?;
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.rows == rows) {
+            if ground.machinery.launcher.stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            stage.choose_layer(outcome, ground)?;
+            if outcome.result.is_ok() {
+                entries.push(entry(outcome, metrics, &stage.scored, ground.plan)?);
+            }
         }
-        entry(outcome, metrics, scored, plan)
-    };
-    outcomes.iter().map(entry).collect()
+        most = Some(stage.scored);
+    }
+    let failed = outcomes.iter().filter_map(|outcome| Some(failure(outcome, outcome.result.as_ref().err()?)));
+    entries.extend(failed);
+    most.map(|scored| (entries, scored))
+        .ok_or_else(|| Error::NoModel { path: show(&ground.plan.zoo), reasons: "no candidate has features".to_owned() })
+}
+
+/// How many rows would be scored if everybody saw all of them.
+fn available_rows(outcomes: &[Outcome], scored: &Scored, samples: &Samples, layers: Layers) -> usize {
+    let all = samples.targets.len();
+    let seen_by_all = extracted(outcomes).any(|(_, found)| found.features.rows() == all);
+    match layers {
+        _ if seen_by_all => scored.rows.len(),
+        // One half of the shards chooses the layer.
+        Layers::Best => all / 2,
+        Layers::Last | Layers::Mean | Layers::All => all,
+    }
+}
+
+fn failure(outcome: &Outcome, reason: &str) -> Entry {
+    let model = RankedModel { error: Some(reason.to_owned()), ..unscored(&outcome.candidate) };
+    Entry { model, evaluation: None }
 }
 
 fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: &Plan) -> Result<Entry, Error> {
     let mut model = unscored(&outcome.candidate);
     let (found, view) = match &outcome.result {
         Ok(both) => both,
-        Err(reason) => {
-            return Ok(Entry { model: RankedModel { error: Some(reason.clone()), ..model }, evaluation: None });
-        }
+        Err(reason) => return Ok(failure(outcome, reason)),
     };
     let begun = Instant::now();
     let evaluations = scoring::scores(metrics, scored, found, view)?;
@@ -282,7 +197,7 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: 
         from_store: found.from_store,
     };
     let ordering = evaluations.iter().find(|evaluation| evaluation.score.metric == plan.metric).cloned();
-    model.status = ModelStatus::Ok;
+    model.status = if outcome.stopped { ModelStatus::Eliminated } else { ModelStatus::Ok };
     model.score = ordering.as_ref().and_then(|evaluation| evaluation.score.value);
     model.interval = ordering.as_ref().and_then(|evaluation| evaluation.score.interval);
     model.scores = evaluations.into_iter().map(|evaluation| evaluation.score).collect();
@@ -345,11 +260,11 @@ fn judged(
     Ok(truth::agreement(models, accuracies, judges, scored.targets.task(), count))
 }
 
-fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {
+fn summary(samples: &Samples, scored: &Scored, n: usize, plan: &Plan) -> DataSummary {
     DataSummary {
         path: plan.data.clone(),
         format: samples.job.dataset.format.to_owned(),
-        n: scored.rows.len(),
+        n,
         available: samples.available,
         classes: scored.targets.names().len(),
         class_names: scored.targets.names().to_vec(),
@@ -361,18 +276,27 @@ fn summary(samples: &Samples, scored: &Scored, plan: &Plan) -> DataSummary {
 
 /// What could not be used: files of the data set, pictures that can't be read, entries of the zoo.
 fn skipped(samples: &Samples, zoo: &zoo::Zoo, outcomes: &[Outcome], failed: &[usize]) -> Vec<Skipped> {
+    let all: Vec<&Outcome> = outcomes.iter().collect();
     let files =
         samples.job.dataset.skipped.iter().map(|(path, reason)| Skipped { path: show(path), reason: reason.clone() });
     let picture =
-        |row: &usize| Skipped { path: samples.job.dataset.inputs.describe(*row), reason: reason_of(*row, outcomes) };
+        |row: &usize| Skipped { path: samples.job.dataset.inputs.describe(*row), reason: field::reason_of(*row, &all) };
     let models =
         zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
     files.chain(failed.iter().map(picture)).chain(models).collect()
 }
 
+/// Forward passes of models, of baselines too and without them.
 fn passes(models: &[RankedModel], rows: usize) -> Passes {
-    let cost = |seen: &dyn Fn(&RankedModel) -> usize| {
-        models.iter().map(|model| model.multiply_adds.unwrap_or(0).saturating_mul(seen(model) as u64)).sum()
+    let cost = |baselines: bool, seen: &dyn Fn(&RankedModel) -> usize| {
+        let counted = models.iter().filter(|model| baselines || !model.baseline);
+        counted.map(|model| model.multiply_adds.unwrap_or(0).saturating_mul(seen(model) as u64)).sum()
     };
-    Passes { spent: cost(&|model| model.n_seen), full: cost(&|_| rows) }
+    let (own, all) = (|model: &RankedModel| model.n_seen, |_: &RankedModel| rows);
+    Passes {
+        spent: cost(true, &own),
+        full: cost(true, &all),
+        spent_by_models: cost(false, &own),
+        full_of_models: cost(false, &all),
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::layers::Layers;
+use super::race::Rule;
 use crate::base::Seed;
 use crate::data::TableOptions;
 use crate::score::KnnTies;
@@ -29,10 +30,25 @@ pub struct Plan {
     pub pooling: Option<TokenPooling>,
     /// Who wins a tied vote of the nearest neighbours.
     pub knn_ties: KnnTies,
+    /// Whether models that can't win stop early.
+    pub budget: Budget,
+    /// When they stop.
+    pub rule: Rule,
     /// Fixes everything random.
     pub seed: Seed,
     /// Whether to train a probe per model (logistic, or ridge for numbers) and judge the order by it.
     pub truth: bool,
+}
+
+/// How much is spent on models that do badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// They race if there are more than four of them.
+    Auto,
+    /// Every model sees every sample.
+    Full,
+    /// Models that can't win stop early.
+    Race,
 }
 
 /// Somebody who watches.

@@ -3,7 +3,8 @@
 use super::order::Entry;
 use crate::score::{Score, Status, ncti};
 
-const METRIC: &str = "ncti";
+/// The metric that needs the pool.
+pub const METRIC: &str = "ncti";
 
 /// Combines the parts of all candidates that have them. With fewer than three the score stays without value.
 pub fn combine(entries: &mut [Entry], ordering: &str) {

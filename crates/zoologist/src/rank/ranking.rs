@@ -130,6 +130,10 @@ pub struct Passes {
     pub spent: u64,
     /// What seeing every sample with every model needs.
     pub full: u64,
+    /// What this ranking needed for the models that are not baselines.
+    pub spent_by_models: u64,
+    /// What seeing every sample with each of these needs.
+    pub full_of_models: u64,
 }
 
 /// The agreement of the scores' order with the truth.

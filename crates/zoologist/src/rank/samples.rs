@@ -105,6 +105,13 @@ fn in_order(
     })
 }
 
+impl Samples {
+    /// Where the finest shards end; blocks end there too.
+    pub fn bounds(&self) -> Vec<usize> {
+        self.partition.shards(FINE_SHARDS).into_iter().map(|shard| shard.end).collect()
+    }
+}
+
 impl Job {
     fn new(dataset: Dataset, blocks: Vec<Range<usize>>, store: &Store) -> Result<Self, Error> {
         let (files, digest) = SampleFiles::of(&dataset, store)?;

@@ -80,7 +80,14 @@ fn held_out(
     match judges {
         Judges::Rest(first) => Ok(Some(readable(samples, candidate.extracted, candidate.view, *first))),
         Judges::Split(split) => {
-            match features::extract(candidate.name, candidate.extractor, &split.job, machinery, progress) {
+            match features::extract(
+                candidate.name,
+                candidate.extractor,
+                &split.job,
+                split.job.len(),
+                machinery,
+                progress,
+            ) {
                 Ok(found) => Ok(Some(readable(split, &found, candidate.view, 0))),
                 Err(Failure::Candidate(_)) => Ok(None),
                 Err(Failure::Run(error)) => Err(error),

@@ -43,6 +43,8 @@ fn headline(entry: &Entry, metric: &str, task: Task) -> String {
 
 fn certainty(best: &Entry, rivals: &[&Entry]) -> String {
     let Some(own) = &best.evaluation else { return String::new() };
+    let (rivals, stopped): (Vec<&Entry>, Vec<&Entry>) =
+        rivals.iter().partition(|rival| rival.model.n_seen == best.model.n_seen);
     let compared: Vec<_> =
         rivals.iter().filter_map(|rival| Some((rival, difference(own, rival.evaluation.as_ref()?)?))).collect();
     let ties: Vec<String> =
@@ -57,7 +59,8 @@ fn certainty(best: &Entry, rivals: &[&Entry]) -> String {
             });
             format!(" It beats the next, {},{sure}.", escape(&next.model.name))
         }
-        None => " It is the only model.".to_owned(),
+        None if stopped.is_empty() => " It is the only model.".to_owned(),
+        None => format!(" The race ended at {} samples: no other model can reach it.", best.model.n_seen),
     }
 }
 
@@ -86,8 +89,7 @@ fn ran_on_rten(entry: &Entry) -> bool {
 }
 
 /// What to do next.
-pub fn advice(entries: &[Entry], targets: &Targets, available: usize) -> Vec<String> {
-    let n = targets.len();
+pub fn advice(entries: &[Entry], targets: &Targets, n: usize, available: usize) -> Vec<String> {
     let mut advice = vec![];
     if entries.iter().any(ran_on_rten) {
         advice.push(

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use super::rows::{self, Cell, Row};
 use super::words::{self, NOTHING, Scale};
 use crate::base::{Task, path_text::escape};
-use crate::rank::{Ranking, Skipped, Truth};
+use crate::rank::{ModelStatus, Ranking, Skipped, Truth};
 use crate::score::{Null, Score};
 
 /// How many skipped samples are named.
@@ -44,16 +44,34 @@ impl Layout {
     }
 }
 
+/// What a race spared, where there was one.
+fn race(ranking: &Ranking) -> Option<String> {
+    let passes = ranking.passes;
+    let share = |spent: u64, full: u64| 100.0 * spent as f64 / full.max(1) as f64;
+    let stopped = ranking.models.iter().filter(|model| model.status == ModelStatus::Eliminated).count();
+    (stopped > 0).then(|| {
+        format!(
+            "A race that ended at {} of {} samples; {stopped} stopped because they can't win. It spent {:.0}% of the multiply-adds of all models on all samples \
+             ({:.0}% without the baselines); --budget full spends all.",
+            words::count(ranking.models.iter().map(|model| model.n_seen).max().unwrap_or_default()),
+            words::count(ranking.data.n),
+            share(passes.spent, passes.full),
+            share(passes.spent_by_models, passes.full_of_models)
+        )
+    })
+}
+
 /// A ranking: the table, failures, skipped samples, agreement with the truth, the verdict and the advice.
 /// `width` is that of the terminal, in columns.
 pub fn ranking(ranking: &Ranking, width: Option<u16>) -> String {
     let rows = rows::rows(ranking);
     let tie = rows.iter().any(|row| row.ties_next).then(|| paragraph(TIE, width));
+    let race = race(ranking).map(|sentence| paragraph(&sentence, width));
     let failures = rows::failures(ranking);
     let verdict: Vec<String> = ranking.verdict.lines().map(|line| paragraph(&escape(line), width)).collect();
     let advice: Vec<String> = ranking.advice.iter().map(|advice| escape(advice)).collect();
     let parts = [
-        [models(ranking, &rows, width)].into_iter().chain(tie).collect(),
+        [models(ranking, &rows, width)].into_iter().chain(tie).chain(race).collect(),
         list(
             &format!("Failed ({}):", failures.len()),
             failures.iter().map(|(name, reason)| format!("{name}: {reason}")),

@@ -23,7 +23,8 @@ pub fn probability_better(difference: f64, replicates: &[f64]) -> Option<f64> {
     Some(student_cdf(difference / error, replicates.len() - 1))
 }
 
-fn standard_error(replicates: &[f64]) -> Option<f64> {
+/// The standard error of a value, from its leave-one-shard-out values. `None` for fewer than two of them.
+pub fn standard_error(replicates: &[f64]) -> Option<f64> {
     let count = replicates.len() as f64;
     let mean = replicates.iter().sum::<f64>() / count;
     let spread: f64 = replicates.iter().map(|value| (value - mean).powi(2)).sum();
@@ -55,7 +56,7 @@ pub fn student_cdf(t: f64, freedom: usize) -> f64 {
 }
 
 /// The t that [`student_cdf`] takes to a probability between one half and one.
-fn student_quantile(probability: f64, freedom: usize) -> f64 {
+pub fn student_quantile(probability: f64, freedom: usize) -> f64 {
     // In the angle atan(t / sqrt(freedom)) the search is bounded whatever the degrees of freedom.
     let t_of = |angle: f64| angle.tan() * (freedom as f64).sqrt();
     let (mut low, mut high) = (0.0, PI / 2.0);

@@ -397,6 +397,14 @@ impl Metric {
 }
 
 impl Evaluation {
+    /// The value as a number to compare: features that fit without bound stand above all, no value below all.
+    pub fn height(&self) -> f64 {
+        match self.score.status {
+            Status::Unbounded => f64::INFINITY,
+            _ => self.score.value.unwrap_or(f64::NEG_INFINITY),
+        }
+    }
+
     /// A value that overflowed is no value.
     fn refuse_infinite(&mut self) {
         let score = &mut self.score;

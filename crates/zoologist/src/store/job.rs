@@ -59,6 +59,15 @@ impl JobFolder {
 
     /// Joins the blocks of these ranges into the sealed features, and removes them.
     pub fn seal(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
+        let sealed = self.join(ranges, metadata)?;
+        sealed.write(&self.key, &self.sealed_path())?;
+        let blocks = self.path.join("blocks");
+        fs::remove_dir_all(&blocks).and_then(|()| fs::create_dir(&blocks)).map_err(refused("clear", &blocks))?;
+        Ok(sealed)
+    }
+
+    /// Joins the blocks of these ranges, in memory only.
+    pub fn join(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
         let mut values = vec![];
         let mut failures: Vec<RowFailure> = vec![];
         let (mut dim, mut truncated) = (0, 0);
@@ -70,11 +79,7 @@ impl JobFolder {
             failures.extend(block.failures);
             truncated += block.truncated;
         }
-        let sealed = Sealed { dim, values, failures, truncated, metadata };
-        sealed.write(&self.key, &self.sealed_path())?;
-        let blocks = self.path.join("blocks");
-        fs::remove_dir_all(&blocks).and_then(|()| fs::create_dir(&blocks)).map_err(refused("clear", &blocks))?;
-        Ok(sealed)
+        Ok(Sealed { dim, values, failures, truncated, metadata })
     }
 
     /// The sealed features, if they are there and sound. A damaged file counts as absent: the work is done again.

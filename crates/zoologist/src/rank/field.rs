@@ -1,0 +1,212 @@
+//! The candidates with their features: all rows of every candidate, or as many as each saw in a race.
+
+use super::candidate::{self, Candidate};
+use super::features::{self, Extracted, Failure};
+use super::layers::{self, Layers, View};
+use super::plan::{Budget, Plan, Progress};
+use super::samples::Samples;
+use super::scoring::{self, Scored};
+use super::{Error, race};
+use crate::extract::Description;
+use crate::extract::launch::Machinery;
+use crate::score::{Evaluation, Metric, Settings};
+use crate::zoo::Zoo;
+
+/// From so many models on, they race unless the user says otherwise.
+const WORTH_A_RACE: usize = 5;
+
+/// A candidate and what came of it.
+pub struct Outcome {
+    /// The candidate.
+    pub candidate: Candidate,
+    /// How many rows it saw.
+    pub rows: usize,
+    /// Whether it was stopped because it can't win.
+    pub stopped: bool,
+    /// Its features and which of them are looked at, or why there are none.
+    pub result: Result<(Extracted, View), String>,
+}
+
+/// What all candidates stand on.
+pub struct Ground<'a> {
+    /// What they see.
+    pub samples: &'a Samples,
+    /// What was asked for.
+    pub plan: &'a Plan,
+    /// The metric that orders them.
+    pub metric: &'static Metric,
+    /// What runs them.
+    pub machinery: &'a Machinery,
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+}
+
+/// The rows on which some candidates are compared.
+pub struct Stage {
+    /// What is scored.
+    pub scored: Scored,
+    /// Where the best layer is chosen, if it is to be.
+    choosing: Option<Scored>,
+}
+
+/// The features of every candidate: the models, the baselines, and last the smallest model with permuted weights.
+/// Baselines see what the winners of the race saw.
+pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<Vec<Outcome>, Error> {
+    let (samples, plan) = (ground.samples, ground.plan);
+    let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
+    let races = match plan.budget {
+        Budget::Full => false,
+        Budget::Race => !plan.truth,
+        Budget::Auto => models.len() >= WORTH_A_RACE && !plan.truth && plan.metric != super::pool::METRIC,
+    };
+    let mut outcomes = if races { raced(ground, &models)? } else { ground.all(models, samples.job.len())? };
+    let rows = ran(&outcomes).map(|outcome| outcome.rows).max().unwrap_or_else(|| samples.job.len());
+    if plan.baselines {
+        outcomes.extend(ground.all(candidate::without_model(&samples.job.files), rows)?);
+        let permuted = smallest(&outcomes).and_then(|model| candidate::permuted(model, plan.seed));
+        outcomes.extend(ground.all(permuted.into_iter().collect(), rows)?);
+    }
+    Ok(outcomes)
+}
+
+/// Lets models race, and notes where each one stopped.
+fn raced(ground: &Ground, models: &[Candidate]) -> Result<Vec<Outcome>, Error> {
+    let rungs = race::rungs(&ground.samples.bounds());
+    let mut outcomes: Vec<Option<Outcome>> = models.iter().map(|_| None).collect();
+    let ends = race::run(ground.plan.rule, &rungs, models.len(), |numbers, rows| {
+        for &number in numbers {
+            outcomes[number] = Some(ground.outcome(models[number].clone(), rows)?);
+        }
+        let mut here: Vec<&mut Outcome> = outcomes.iter_mut().flatten().filter(|one| one.rows == rows).collect();
+        ground.evaluations(&mut here, rows)
+    })?;
+    let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    for (outcome, end) in outcomes.iter_mut().zip(ends) {
+        outcome.stopped = end.stopped;
+    }
+    Ok(outcomes)
+}
+
+impl Ground<'_> {
+    fn all(&self, candidates: Vec<Candidate>, rows: usize) -> Result<Vec<Outcome>, Error> {
+        candidates.into_iter().map(|candidate| self.outcome(candidate, rows)).collect()
+    }
+
+    fn outcome(&self, candidate: Candidate, rows: usize) -> Result<Outcome, Error> {
+        let job = &self.samples.job;
+        let noun = job.dataset.inputs.noun();
+        let stopped = false;
+        if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
+            let result = Err(format!("it takes {taken}, and the samples are {noun}"));
+            return Ok(Outcome { candidate, rows, stopped, result });
+        }
+        let (name, extractor) = (&candidate.name, &candidate.extractor);
+        let result = match features::extract(name, extractor, job, rows, self.machinery, self.progress) {
+            Ok(found) => {
+                let view = View::whole(&found.description);
+                Ok((found, view))
+            }
+            Err(Failure::Run(error)) => return Err(error),
+            Err(Failure::Candidate(reason)) => {
+                self.progress.say(&format!("{name}: failed: {reason}"));
+                Err(reason)
+            }
+        };
+        Ok(Outcome { candidate, rows, stopped, result })
+    }
+
+    /// The first `count` samples as they are scored for those who saw them.
+    pub fn stage(&self, seen_by: &[&Outcome], count: usize) -> Result<Stage, Error> {
+        let settings = Settings { seed: self.plan.seed, knn_ties: self.plan.knn_ties, ..Settings::default() };
+        let layers = self.plan.layers;
+        let failed: Vec<usize> = failed_rows(seen_by).into_iter().filter(|&row| row < count).collect();
+        if failed.len() == count {
+            return Err(self.nothing_readable(seen_by));
+        }
+        let whole = Scored::of(self.samples, count, &failed, widest(seen_by, layers), settings)?;
+        Ok(match layers {
+            Layers::Best => Stage { choosing: Some(whole.half(false)?), scored: whole.half(true)? },
+            Layers::Last | Layers::Mean | Layers::All => Stage { choosing: None, scored: whole },
+        })
+    }
+
+    fn nothing_readable(&self, seen_by: &[&Outcome]) -> Error {
+        let job = &self.samples.job;
+        let first = if job.len() == 0 { String::new() } else { job.dataset.inputs.describe(0) };
+        let first = format!("{first}: {}", reason_of(0, seen_by));
+        Error::NothingReadable { path: crate::base::path_text::show(&job.dataset.path), count: job.len(), first }
+    }
+
+    /// The scores by which the race is decided.
+    fn evaluations(&self, outcomes: &mut [&mut Outcome], rows: usize) -> Result<Vec<Option<Evaluation>>, Error> {
+        let seen_by: Vec<&Outcome> = outcomes.iter().map(|outcome| &**outcome).collect();
+        if ran(seen_by.iter().copied()).next().is_none() {
+            return Ok(outcomes.iter().map(|_| None).collect());
+        }
+        self.progress.phase("scoring");
+        let stage = self.stage(&seen_by, rows)?;
+        let mut evaluations = vec![];
+        for outcome in outcomes {
+            stage.choose_layer(outcome, self)?;
+            evaluations.push(match &outcome.result {
+                Ok((found, view)) => scoring::scores(&[self.metric], &stage.scored, found, view)?.pop(),
+                Err(_) => None,
+            });
+        }
+        Ok(evaluations)
+    }
+}
+
+impl Stage {
+    /// Settles which columns of a candidate's features are scored.
+    pub fn choose_layer(&self, outcome: &mut Outcome, ground: &Ground) -> Result<(), Error> {
+        let Ok((found, view)) = &mut outcome.result else { return Ok(()) };
+        match layers::view(ground.plan.layers, found, ground.metric, self.choosing.as_ref())? {
+            Ok(chosen) => *view = chosen,
+            Err(reason) => outcome.result = Err(reason),
+        }
+        Ok(())
+    }
+}
+
+/// Those that have features.
+fn ran<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> impl Iterator<Item = &'a Outcome> {
+    outcomes.into_iter().filter(|outcome| outcome.result.is_ok())
+}
+
+/// The candidates that have features, and these.
+pub fn extracted<'a>(
+    outcomes: impl IntoIterator<Item = &'a Outcome>,
+) -> impl Iterator<Item = (&'a Candidate, &'a Extracted)> {
+    outcomes.into_iter().filter_map(|outcome| Some((&outcome.candidate, &outcome.result.as_ref().ok()?.0)))
+}
+
+/// The real model with the fewest multiply-adds; of equals the first by name.
+fn smallest(outcomes: &[Outcome]) -> Option<&Candidate> {
+    let models = extracted(outcomes).filter(|(candidate, _)| !candidate.baseline);
+    models.min_by_key(|(_, found)| found.description.multiply_adds.unwrap_or(u64::MAX)).map(|(candidate, _)| candidate)
+}
+
+/// The widest features that are scored.
+fn widest(outcomes: &[&Outcome], layers: Layers) -> usize {
+    let width = |description: &Description| match layers {
+        Layers::Last | Layers::All => description.dim,
+        Layers::Mean | Layers::Best => description.layers.iter().map(|layer| layer.dim).max().unwrap_or(1),
+    };
+    extracted(outcomes.iter().copied()).map(|(_, found)| width(&found.description)).max().unwrap_or(1)
+}
+
+/// The rows that some candidate could not read, rising.
+pub fn failed_rows(outcomes: &[&Outcome]) -> Vec<usize> {
+    let failures = extracted(outcomes.iter().copied()).flat_map(|(_, found)| &found.failures);
+    let mut rows: Vec<usize> = failures.map(|failure| failure.row as usize).collect();
+    rows.sort_unstable();
+    rows.dedup();
+    rows
+}
+
+/// Why a row could not be read.
+pub fn reason_of(row: usize, outcomes: &[&Outcome]) -> String {
+    let mut failures = extracted(outcomes.iter().copied()).flat_map(|(_, found)| &found.failures);
+    failures.find(|failure| failure.row as usize == row).map_or(String::new(), |failure| failure.reason.clone())
+}
