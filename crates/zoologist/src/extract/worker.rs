@@ -23,7 +23,7 @@ use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
 use crate::base::{Fail, Fault, Seed};
 use crate::data::{PictureReader, PictureSource, RawPicture};
-use crate::store::{Block, JobFolder, RowFailure, Store, Text, Texts};
+use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
 use crate::zoo::{Form, ModelInput};
 
 /// A line on a worker's output.
@@ -76,9 +76,7 @@ pub type OpenRuntime<'a> = &'a dyn Fn(&RuntimeChoice) -> Result<Box<dyn Runtime>
 
 /// Does what the order in this file says.
 pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write) -> Result<(), WorkerError> {
-    let unreadable = |error: &dyn std::fmt::Display| WorkerError::Order(error.to_string());
-    let bytes = std::fs::read(order).map_err(|error| unreadable(&error))?;
-    let assignment: Assignment = serde_json::from_slice(&bytes).map_err(|error| unreadable(&error))?;
+    let assignment: Assignment = store::read_order(order)?;
     let mut say = |message: &Message| say(&mut out, message);
     let result = match &assignment {
         Assignment::Features(order) => {

@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::plan::Progress;
 use super::samples::Job;
+use crate::base::path_text::show;
 use crate::base::{Features, Values};
 use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::{Description, Extractor, OnnxRunner, Order, RuntimeChoice};
-use crate::store::{JobFolder, Key, RowFailure, Sealed};
+use crate::store::{self, About, JobFolder, JobUse, Key, RowFailure, Sealed, Unsound};
 
 /// The features of all samples, in their order.
 pub struct Extracted {
@@ -33,6 +34,8 @@ pub struct Extracted {
     pub timing: PassTiming,
     /// Whether everything came from the store.
     pub from_store: bool,
+    /// Keeps the job in the store as long as this lives: scores are written beside the features.
+    _in_use: JobUse,
 }
 
 /// How long a feature pass took.
@@ -66,39 +69,150 @@ pub fn extract(
 ) -> Result<Extracted, Failure> {
     let key = key(extractor, job, &machinery.runtime);
     let folder = machinery.store.job(&key).map_err(stop)?;
-    let timing_key = Key::of(&[("what", "timing")]);
+    let pass = Pass { name, extractor, job, rows, machinery, progress, folder, key };
     let waiting = || progress.say(&format!("{name}: another process is at it; waiting for its result"));
-    let _lock = folder.lock(waiting).map_err(stop)?;
-    if let Some(found) = sealed(&folder, progress, name) {
-        let timing = folder.result(&timing_key).unwrap_or_default();
-        return finished(found, rows, folder.clone(), key, timing, true);
+    let lock = pass.folder.lock(waiting).map_err(stop)?;
+    let in_use = pass.folder.mark_used(&lock).map_err(stop)?;
+    let about = About { model: name.to_owned(), data: show(&job.dataset.path) };
+    pass.folder.write_about(&about).map_err(stop)?;
+    pass.warn_of_results().map_err(stop)?;
+    let kept = pass.folder.sealed().map_err(stop)?;
+    if let Some(unsound) = kept.unsound() {
+        pass.warn("the features file", unsound);
     }
-    let wanted: Vec<Range<usize>> = job.blocks.iter().filter(|block| block.end <= rows).cloned().collect();
-    let missing: Vec<Range<usize>> = wanted.iter().filter(|block| folder.block(block).is_none()).cloned().collect();
-    let lacking: usize = missing.iter().map(ExactSizeIterator::len).sum();
-    let description_key = Key::of(&[("what", DESCRIPTION)]);
-    let known: Option<Description> = folder.result(&description_key).filter(|_| missing.is_empty());
-    let from_store = known.is_some();
-    let description = if let Some(known) = known {
-        known
-    } else {
-        progress.begin(name, rows - lacking, rows);
+    let (sealed, from_store) = kept.sound().map_or_else(|| pass.compute(), |sealed| Ok((sealed, true)))?;
+    pass.finished(sealed, from_store, in_use)
+}
+
+/// What is wanted of one candidate, and where it is kept.
+struct Pass<'a> {
+    name: &'a str,
+    extractor: &'a Extractor,
+    job: &'a Job,
+    rows: usize,
+    machinery: &'a Machinery,
+    progress: &'a dyn Progress,
+    folder: JobFolder,
+    key: Key,
+}
+
+impl Pass<'_> {
+    /// Lets a worker compute the blocks that are missing, and joins all; says too whether none was missing.
+    fn compute(&self) -> Result<(Sealed, bool), Failure> {
+        let wanted: Vec<Range<usize>> =
+            self.job.blocks.iter().filter(|block| block.end <= self.rows).cloned().collect();
+        let missing = self.missing(&wanted).map_err(stop)?;
+        let known: Option<Description> = self.folder.result(&description_key()).map_err(stop)?;
+        let known = known.filter(|_| missing.is_empty());
+        let from_store = known.is_some();
+        let description = known.map_or_else(|| self.work(&missing), Ok)?;
+        let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
+        let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
+        let whole = self.rows == self.job.len();
+        let joined = if whole { self.folder.seal(&wanted, metadata) } else { self.folder.join(&wanted, metadata) };
+        let joined = joined.map_err(stop)?;
+        self.make_room()?;
+        Ok((joined, from_store))
+    }
+
+    /// The blocks that are to be computed.
+    fn missing(&self, wanted: &[Range<usize>]) -> Result<Vec<Range<usize>>, store::Error> {
+        let mut missing = vec![];
+        for rows in wanted {
+            let block = self.folder.block(rows)?;
+            if let Some(unsound) = block.unsound() {
+                self.warn("a block of features", unsound);
+            }
+            missing.extend(block.sound().is_none().then(|| rows.clone()));
+        }
+        Ok(missing)
+    }
+
+    /// Lets a worker compute some blocks, and keeps what it says of itself and how long it took.
+    fn work(&self, blocks: &[Range<usize>]) -> Result<Description, Failure> {
+        let lacking: usize = blocks.iter().map(ExactSizeIterator::len).sum();
+        self.progress.begin(self.name, self.rows - lacking, self.rows);
         let begun = Instant::now();
-        let outcome = work(extractor, job, &missing, machinery, &folder, &key, progress);
-        progress.end();
-        let description = outcome?;
-        let before: PassTiming = folder.result(&timing_key).unwrap_or_default();
+        let outcome =
+            launch::run(&self.machinery.launcher, &self.folder, &self.order(blocks), &mut Watch(self.progress));
+        self.progress.end();
+        let description = outcome.map_err(|error| match error {
+            LaunchError::Interrupted => Failure::Run(Error::Interrupted),
+            LaunchError::Start(_) | LaunchError::Refused(_) => Failure::Run(Error::Worker(error.to_string())),
+            LaunchError::Store(error) => stop(error),
+            LaunchError::Model(_) | LaunchError::Died(_) => Failure::Candidate(error.to_string()),
+        })?;
+        let before = self.timing()?;
         let seconds = before.seconds + begun.elapsed().as_secs_f64();
         let timing = PassTiming { seconds, rows: before.rows + lacking };
-        folder.write_result(&timing_key, &timing).map_err(stop)?;
-        folder.write_result(&description_key, &description).map_err(stop)?;
-        description
-    };
-    let timing = folder.result(&timing_key).unwrap_or_default();
-    let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
-    let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
-    let found = if rows == job.len() { folder.seal(&wanted, metadata) } else { folder.join(&wanted, metadata) };
-    finished(found.map_err(stop)?, rows, folder.clone(), key, timing, from_store)
+        self.folder.write_result(&timing_key(), &timing).map_err(stop)?;
+        self.folder.write_result(&description_key(), &description).map_err(stop)?;
+        Ok(description)
+    }
+
+    fn order(&self, blocks: &[Range<usize>]) -> Order {
+        Order {
+            samples: self.job.files.clone(),
+            blocks: blocks.to_vec(),
+            extractor: self.extractor.clone(),
+            runtime: self.extractor.runtime(&self.machinery.runtime),
+            threads: self.machinery.threads,
+            store_root: self.machinery.store.root().to_owned(),
+            key: self.key.clone(),
+        }
+    }
+
+    fn timing(&self) -> Result<PassTiming, Failure> {
+        Ok(self.folder.result(&timing_key()).map_err(stop)?.unwrap_or_default())
+    }
+
+    /// Lets go of features that were not used for long, if the cache has a limit.
+    fn make_room(&self) -> Result<(), Failure> {
+        let evicted = self.machinery.store.keep_within_limit().map_err(stop)?.len();
+        if evicted > 0 {
+            let limit = "the cache is full (ZOOLOGIST_CACHE_MAX)";
+            self.progress
+                .say(&format!("{limit}: features of {evicted} earlier jobs, used least recently, were removed"));
+        }
+        Ok(())
+    }
+
+    fn warn_of_results(&self) -> Result<(), store::Error> {
+        let unsound = self.folder.unsound_results()?;
+        if let Some((_, first)) = unsound.first() {
+            let (name, count) = (self.name, unsound.len());
+            let what = format!("scores and timings that were kept can't be used (the first {first})");
+            self.progress.say(&format!("{name}: {count} {what}; they are computed again"));
+        }
+        Ok(())
+    }
+
+    fn warn(&self, what: &str, unsound: Unsound) {
+        self.progress.say(&format!("{}: {what} {unsound}; it is computed again", self.name));
+    }
+
+    fn finished(self, sealed: Sealed, from_store: bool, in_use: JobUse) -> Result<Extracted, Failure> {
+        let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
+        let Some(description) = description else {
+            return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
+        };
+        let timing = self.timing()?;
+        let (truncated, mut values, mut failures) = (sealed.truncated, sealed.values, sealed.failures);
+        // More rows may be kept than are asked for; what comes of these must not depend on that.
+        values.truncate(self.rows.saturating_mul(sealed.dim));
+        failures.retain(|failure| failure.row < self.rows as u64);
+        let features = Features::new(sealed.dim, Values::F32(values));
+        let (folder, key) = (self.folder, self.key);
+        Ok(Extracted { description, features, failures, truncated, folder, key, timing, from_store, _in_use: in_use })
+    }
+}
+
+fn timing_key() -> Key {
+    Key::of(&[("what", "timing")])
+}
+
+fn description_key() -> Key {
+    Key::of(&[("what", DESCRIPTION)])
 }
 
 /// What the features depend on.
@@ -121,61 +235,6 @@ fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
     Key::of(&parts)
 }
 
-fn sealed(folder: &JobFolder, progress: &dyn Progress, name: &str) -> Option<Sealed> {
-    let found = folder.sealed();
-    if found.is_none() && folder.has_sealed() {
-        progress.say(&format!("{name}: the kept features are damaged; they are computed again"));
-    }
-    found
-}
-
-fn finished(
-    sealed: Sealed,
-    rows: usize,
-    folder: JobFolder,
-    key: Key,
-    timing: PassTiming,
-    from_store: bool,
-) -> Result<Extracted, Failure> {
-    let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
-    let Some(description) = description else {
-        return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
-    };
-    let (truncated, mut values, mut failures) = (sealed.truncated, sealed.values, sealed.failures);
-    // More rows may be kept than are asked for; what comes of these must not depend on that.
-    values.truncate(rows.saturating_mul(sealed.dim));
-    failures.retain(|failure| failure.row < rows as u64);
-    let features = Features::new(sealed.dim, Values::F32(values));
-    Ok(Extracted { description, features, failures, truncated, folder, key, timing, from_store })
-}
-
-/// Lets a worker compute some blocks.
-fn work(
-    extractor: &Extractor,
-    job: &Job,
-    blocks: &[Range<usize>],
-    machinery: &Machinery,
-    folder: &JobFolder,
-    key: &Key,
-    progress: &dyn Progress,
-) -> Result<Description, Failure> {
-    let order = Order {
-        samples: job.files.clone(),
-        blocks: blocks.to_vec(),
-        extractor: extractor.clone(),
-        runtime: extractor.runtime(&machinery.runtime),
-        threads: machinery.threads,
-        store_root: machinery.store.root().to_owned(),
-        key: key.clone(),
-    };
-    launch::run(&machinery.launcher, folder, &order, &mut Watch(progress)).map_err(|error| match error {
-        LaunchError::Interrupted => Failure::Run(Error::Interrupted),
-        LaunchError::Start(_) | LaunchError::Refused(_) => Failure::Run(Error::Worker(error.to_string())),
-        LaunchError::Store(error) => stop(error),
-        LaunchError::Model(_) | LaunchError::Died(_) => Failure::Candidate(error.to_string()),
-    })
-}
-
 struct Watch<'a>(&'a dyn Progress);
 
 impl Listener for Watch<'_> {
@@ -184,6 +243,6 @@ impl Listener for Watch<'_> {
     }
 }
 
-fn stop(error: crate::store::Error) -> Failure {
+fn stop(error: store::Error) -> Failure {
     Failure::Run(error.into())
 }

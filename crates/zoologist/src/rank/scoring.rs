@@ -110,7 +110,8 @@ pub fn scores(
         ];
         Key::of(&parts)
     };
-    let kept: Vec<Option<Evaluation>> = metrics.iter().map(|metric| extracted.folder.result(&key(metric))).collect();
+    let kept = metrics.iter().map(|metric| extracted.folder.result(&key(metric)));
+    let kept: Vec<Option<Evaluation>> = kept.collect::<Result<_, _>>()?;
     let missing: Vec<&'static Metric> =
         metrics.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(metric, _)| *metric).collect();
     if missing.is_empty() {

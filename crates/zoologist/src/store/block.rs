@@ -10,6 +10,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Key;
+use super::kept::Unsound;
 
 const MAGIC: &[u8; 8] = b"ZOOBLOCK";
 const VERSION: u32 = 2;
@@ -75,13 +76,22 @@ impl Block {
         into.write_all(&rest)
     }
 
-    /// Reads a block's file; `None` if it is damaged, of another version or of another job.
-    pub(super) fn read(key: &Key, bytes: &[u8]) -> Option<Self> {
+    /// Reads a block's file; refuses one that is damaged, of a newer form or of another job.
+    pub(super) fn read(key: &Key, bytes: &[u8]) -> Result<Self, Unsound> {
+        let version = bytes.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk()).ok_or(Unsound::Damaged)?;
+        match u32::from_le_bytes(*version) {
+            version if version > VERSION => Err(Unsound::Newer(version)),
+            VERSION => Self::parse(key, bytes).ok_or(Unsound::Damaged),
+            _ => Err(Unsound::Damaged),
+        }
+    }
+
+    fn parse(key: &Key, bytes: &[u8]) -> Option<Self> {
         let (header, body) = bytes.split_at_checked(HEADER)?;
         let number = |at: usize| Some(u32::from_le_bytes(header.get(at..at.checked_add(4)?)?.try_into().ok()?));
         let long = |at: usize| Some(u64::from_le_bytes(header.get(at..at.checked_add(8)?)?.try_into().ok()?));
-        let ours = header.get(..8)? == MAGIC && number(8)? == VERSION && header.get(40..)? == key_digits(key);
-        if !ours || checksum(header.get(..CHECKSUM)?, bytes.get(CHECKSUM.checked_add(4)?..)?) != number(CHECKSUM)? {
+        let sound = checksum(header.get(..CHECKSUM)?, bytes.get(CHECKSUM.checked_add(4)?..)?) == number(CHECKSUM)?;
+        if header.get(40..)? != key_digits(key) || !sound {
             return None;
         }
         let (remarks, numbers) = body.split_at_checked(number(32)? as usize)?;
@@ -106,7 +116,7 @@ fn key_digits(key: &Key) -> Vec<u8> {
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests may panic")]
 mod tests {
-    use super::{Block, Key, RowFailure};
+    use super::{Block, Key, RowFailure, Unsound};
 
     #[test]
     fn a_block_comes_back_and_any_flipped_bit_is_found() {
@@ -115,15 +125,17 @@ mod tests {
         let block = Block { first: 7, dim: 2, values: vec![1.0, 2.0, 0.0, 0.0], failures, truncated: 3 };
         let mut file = vec![];
         block.write(&key, &mut file).unwrap();
-        assert_eq!(Block::read(&key, &file), Some(block));
-        assert_eq!(Block::read(&Key::of(&[("model", "b")]), &file), None);
+        assert_eq!(Block::read(&key, &file), Ok(block));
+        assert_eq!(Block::read(&Key::of(&[("model", "b")]), &file), Err(Unsound::Damaged));
         for bit in 0..file.len() * 8 {
             let mut damaged = file.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(Block::read(&key, &damaged).is_none(), "bit {bit}");
+            assert!(Block::read(&key, &damaged).is_err(), "bit {bit}");
         }
         for length in 0..file.len() {
-            assert_eq!(Block::read(&key, &file[..length]), None);
+            assert_eq!(Block::read(&key, &file[..length]), Err(Unsound::Damaged));
         }
+        file[8] = 9;
+        assert_eq!(Block::read(&key, &file), Err(Unsound::Newer(9)));
     }
 }

@@ -2,19 +2,37 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{Block, Error, Key, RowFailure, Sealed, atomic, refused};
+use super::{Block, Error, Kept, Key, RowFailure, Sealed, Unsound, atomic, checked, folders, refused};
+
+/// Where blocks are.
+pub(super) const BLOCKS: &str = "blocks";
+/// Where small results are.
+pub(super) const RESULTS: &str = "results";
+/// The sealed features.
+pub(super) const SEALED: &str = "features.safetensors";
+/// Held by the one who computes.
+pub(super) const LOCK: &str = ".lock";
+/// Held by all who use the features; its time of change is that of the last use.
+pub(super) const USED: &str = ".used";
+/// What the worker is asked to do.
+pub(super) const ORDER: &str = "order.json";
+/// What the job is.
+pub(super) const ABOUT: &str = "about.json";
 
 /// The folder of one job.
 #[derive(Debug, Clone)]
 pub struct JobFolder {
-    path: PathBuf,
-    key: Key,
+    pub(super) path: PathBuf,
+    pub(super) key: Key,
 }
 
 /// Holds a job for one process; the kernel frees it when that process dies.
@@ -23,27 +41,77 @@ pub struct JobLock {
     _file: File,
 }
 
+/// Keeps a job from being removed while its features are used.
+#[derive(Debug)]
+pub struct JobUse {
+    _file: File,
+}
+
+/// What a job is, in the user's words. No result depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The model or baseline.
+    pub model: String,
+    /// The data set.
+    pub data: String,
+}
+
 impl JobFolder {
     pub(super) fn open(path: PathBuf, key: &Key) -> Result<Self, Error> {
-        for folder in [path.join("blocks"), path.join("results")] {
-            fs::create_dir_all(&folder).map_err(refused("make the folder", &folder))?;
-        }
-        Ok(Self { path, key: key.clone() })
+        let job = Self { path, key: key.clone() };
+        job.make()?;
+        Ok(job)
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        folders::make(&self.path.join(BLOCKS))?;
+        folders::make(&self.path.join(RESULTS))
     }
 
     /// Takes the job for this process. Calls `waiting` once if another process has it, and waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<JobLock, Error> {
-        let path = self.path.join(".lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(refused("open the lock", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                waiting();
-                file.lock().map_err(refused("lock", &path))?;
+        let path = self.path.join(LOCK);
+        let mut waiting = Some(waiting);
+        loop {
+            let file =
+                File::options().create(true).append(true).open(&path).map_err(refused("open the lock", &path))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => {
+                    waiting.take().into_iter().for_each(|waiting| waiting());
+                    file.lock().map_err(refused("lock", &path))?;
+                }
+                Err(fs::TryLockError::Error(error)) => return Err(refused("lock", &path)(error)),
             }
-            Err(fs::TryLockError::Error(error)) => return Err(refused("lock", &path)(error)),
+            if is_at(&file, &path).map_err(refused("lock", &path))? {
+                return Ok(JobLock { _file: file });
+            }
+            // Whoever held the lock has removed the whole job.
+            self.make()?;
         }
-        Ok(JobLock { _file: file })
+    }
+
+    /// Marks the job as used now, and keeps it from being removed as long as the result lives. To be called by
+    /// whoever holds the lock: then nobody is about to remove the job.
+    pub fn mark_used(&self, _lock: &JobLock) -> Result<JobUse, Error> {
+        let path = self.path.join(USED);
+        let file = File::options().create(true).append(true).open(&path).map_err(refused("open", &path))?;
+        file.lock_shared().map_err(refused("lock", &path))?;
+        file.set_modified(SystemTime::now()).map_err(refused("mark as used", &path))?;
+        Ok(JobUse { _file: file })
+    }
+
+    /// Keeps what the job is, for whoever lists the cache.
+    pub fn write_about(&self, about: &About) -> Result<(), Error> {
+        if self.about()?.sound().as_ref() == Some(about) {
+            return Ok(());
+        }
+        checked::write(&self.path.join(ABOUT), ABOUT, about)
+    }
+
+    /// What the job is.
+    pub fn about(&self) -> Result<Kept<About>, Error> {
+        Ok(Kept::of(folders::read(&self.path.join(ABOUT))?, |bytes| checked::read(ABOUT, bytes)))
     }
 
     /// Writes a block, whole or not at all.
@@ -51,18 +119,23 @@ impl JobFolder {
         atomic::write(&self.block_path(block.first), |into| block.write(&self.key, into))
     }
 
-    /// The block that covers exactly these rows, if it is there and sound.
-    pub fn block(&self, rows: &Range<usize>) -> Option<Block> {
-        let bytes = fs::read(self.block_path(rows.start as u64)).ok()?;
-        Block::read(&self.key, &bytes).filter(|block| block.first == rows.start as u64 && block.rows() == rows.len())
+    /// The block that covers exactly these rows.
+    pub fn block(&self, rows: &Range<usize>) -> Result<Kept<Block>, Error> {
+        let bytes = folders::read(&self.block_path(rows.start as u64))?;
+        Ok(Kept::of(bytes, |bytes| {
+            let block = Block::read(&self.key, bytes)?;
+            let covers = block.first == rows.start as u64 && block.rows() == rows.len();
+            if covers { Ok(block) } else { Err(Unsound::Damaged) }
+        }))
     }
 
     /// Joins the blocks of these ranges into the sealed features, and removes them.
     pub fn seal(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
         let sealed = self.join(ranges, metadata)?;
-        sealed.write(&self.key, &self.sealed_path())?;
-        let blocks = self.path.join("blocks");
-        fs::remove_dir_all(&blocks).and_then(|()| fs::create_dir(&blocks)).map_err(refused("clear", &blocks))?;
+        sealed.write(&self.key, &self.path.join(SEALED))?;
+        let blocks = self.path.join(BLOCKS);
+        fs::remove_dir_all(&blocks).map_err(refused("clear", &blocks))?;
+        folders::make(&blocks)?;
         Ok(sealed)
     }
 
@@ -73,7 +146,8 @@ impl JobFolder {
         let (mut dim, mut truncated) = (0, 0);
         for rows in ranges {
             let path = self.block_path(rows.start as u64);
-            let block = self.block(rows).ok_or(Error::Damaged { path, what: "the block is missing or damaged" })?;
+            let damaged = Error::Damaged { path, what: "the block is missing or damaged" };
+            let block = self.block(rows)?.sound().ok_or(damaged)?;
             dim = block.dim;
             values.extend(block.values);
             failures.extend(block.failures);
@@ -82,24 +156,30 @@ impl JobFolder {
         Ok(Sealed { dim, values, failures, truncated, metadata })
     }
 
-    /// The sealed features, if they are there and sound. A damaged file counts as absent: the work is done again.
-    pub fn sealed(&self) -> Option<Sealed> {
-        Sealed::read(&self.key, &fs::read(self.sealed_path()).ok()?)
-    }
-
-    /// Whether there is a sealed file, sound or not.
-    pub fn has_sealed(&self) -> bool {
-        self.sealed_path().exists()
+    /// The sealed features.
+    pub fn sealed(&self) -> Result<Kept<Sealed>, Error> {
+        Ok(Kept::of(folders::read(&self.path.join(SEALED))?, |bytes| Sealed::read(&self.key, bytes)))
     }
 
     /// Keeps a small result beside the features.
     pub fn write_result<T: Serialize>(&self, key: &Key, value: &T) -> Result<(), Error> {
-        atomic::write(&self.result_path(key), |into| Ok(serde_json::to_writer(into, value)?))
+        checked::write(&self.result_path(key), key.as_str(), value)
     }
 
     /// A small result that was kept, if it is there and sound.
-    pub fn result<T: DeserializeOwned>(&self, key: &Key) -> Option<T> {
-        serde_json::from_slice(&fs::read(self.result_path(key)).ok()?).ok()
+    pub fn result<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, Error> {
+        Ok(Kept::of(folders::read(&self.result_path(key))?, |bytes| checked::read(key.as_str(), bytes)).sound())
+    }
+
+    /// The small results that will not be used, and why.
+    pub fn unsound_results(&self) -> Result<Vec<(PathBuf, Unsound)>, Error> {
+        let mut found = vec![];
+        for path in folders::entries(&self.path.join(RESULTS))?.into_iter().filter(|path| !is_hidden(path)) {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let kept = Kept::of(folders::read(&path)?, |bytes| checked::verify(&name, bytes));
+            found.extend(kept.unsound().map(|unsound| (path, unsound)));
+        }
+        Ok(found)
     }
 
     /// Where the folder is.
@@ -109,20 +189,80 @@ impl JobFolder {
 
     /// Writes the description of the work for a worker, and gives its path.
     pub fn write_order<T: Serialize>(&self, order: &T) -> Result<PathBuf, Error> {
-        let path = self.path.join("order.json");
-        atomic::write(&path, |into| Ok(serde_json::to_writer(into, order)?))?;
+        let path = self.path.join(ORDER);
+        checked::write(&path, ORDER, order)?;
         Ok(path)
     }
 
     fn block_path(&self, first: u64) -> PathBuf {
-        self.path.join("blocks").join(format!("{first:012}.blk"))
-    }
-
-    fn sealed_path(&self) -> PathBuf {
-        self.path.join("features.safetensors")
+        self.path.join(BLOCKS).join(block_name(first))
     }
 
     fn result_path(&self, key: &Key) -> PathBuf {
-        self.path.join("results").join(format!("{}.json", key.as_str()))
+        self.path.join(RESULTS).join(format!("{}.json", key.as_str()))
+    }
+}
+
+/// Reads what [`JobFolder::write_order`] wrote.
+pub fn read_order<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let order = Kept::of(folders::read(path)?, |bytes| checked::read(ORDER, bytes)).sound();
+    order.ok_or_else(|| Error::Damaged { path: path.to_owned(), what: "the worker's order is missing or damaged" })
+}
+
+/// The file of the block that begins with this row.
+pub(super) fn block_name(first: u64) -> String {
+    format!("{first:012}.blk")
+}
+
+/// Whether a file is a lock or unfinished.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// Whether an open file still stands at its path.
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    let identity = |found: fs::Metadata| (found.dev(), found.ino());
+    match fs::metadata(path) {
+        Ok(found) => Ok(identity(found) == identity(file.metadata()?)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn a_lock_that_was_removed_with_its_job_is_taken_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = Store::at(folder.path()).job(&Key::of(&[("model", "a")])).unwrap();
+        let held = job.lock(|| ()).unwrap();
+        let lock = job.path().join(LOCK);
+        std::thread::scope(|scope| {
+            let (said, heard) = std::sync::mpsc::channel();
+            let waiter = scope.spawn(|| job.lock(move || said.send(()).unwrap()));
+            heard.recv().unwrap();
+            fs::remove_dir_all(job.path()).unwrap();
+            drop(held);
+            let taken = waiter.join().unwrap().unwrap();
+            assert!(lock.exists() && job.path().join(BLOCKS).is_dir());
+            assert!(File::open(&lock).unwrap().try_lock().is_err(), "the new file is the one that is locked");
+            drop(taken);
+        });
+    }
+
+    #[test]
+    fn a_damaged_result_is_named_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let job = Store::at(folder.path()).job(&Key::of(&[("model", "a")])).unwrap();
+        let key = Key::of(&[("metric", "logme")]);
+        job.write_result(&key, &1.5).unwrap();
+        assert_eq!((job.result::<f64>(&key).unwrap(), job.unsound_results().unwrap()), (Some(1.5), vec![]));
+        let path = job.result_path(&key);
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("1.5", "2.5")).unwrap();
+        assert_eq!(job.result::<f64>(&key).unwrap(), None);
+        assert_eq!(job.unsound_results().unwrap(), [(path, Unsound::Damaged)]);
     }
 }

@@ -1,8 +1,9 @@
 //! Texts in one file, any of which can be read by its number.
 //!
 //! A table is read from its beginning to its end; samples are wanted in another order. So the texts of a job are
-//! written once, as they come, and the place of each is kept at the end of the file. The file is named by what it
-//! holds. Memory: 16 bytes per text while it is written, nothing while it is read.
+//! written once, as they come, and the place of each is kept at the end of the file. The file is named by the BLAKE3 of
+//! all its bytes, which is compared when it is opened. Memory: 16 bytes per text while it is written, nothing while it
+//! is read.
 //!
 //! ```text
 //! texts, one after the other │ per sample: offset u64, bytes of the first text u32, of the second u32 │ magic, count u64
@@ -14,8 +15,12 @@ use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Store, refused};
+use super::atomic::UNFINISHED;
+use super::kept::Unsound;
+use super::{Error, Store, folders, refused};
 
+/// Where these files are in the store.
+pub(super) const FOLDER: &str = "texts";
 const MAGIC: &[u8; 8] = b"ZOOTEXT1";
 const ENTRY: usize = 16;
 const FOOTER: u64 = 16;
@@ -53,9 +58,9 @@ pub struct Texts {
 impl Store {
     /// Begins a file for so many texts.
     pub fn write_texts(&self, count: usize) -> Result<TextsWriter, Error> {
-        let folder = self.root().join("texts");
-        std::fs::create_dir_all(&folder).map_err(refused("make the folder", &folder))?;
-        let temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&folder);
+        let folder = self.prepared()?.join(FOLDER);
+        folders::make(&folder)?;
+        let temporary = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&folder);
         let temporary = BufWriter::new(temporary.map_err(refused("write in", &folder))?);
         Ok(TextsWriter { folder, temporary, index: vec![[0; ENTRY]; count], offset: 0, digest: blake3::Hasher::new() })
     }
@@ -74,11 +79,8 @@ impl TextsWriter {
         if let Some(slot) = self.index.get_mut(place) {
             *slot = entry;
         }
-        self.digest.update(&(place as u64).to_le_bytes()).update(&first_length.to_le_bytes());
-        self.digest.update(&second_length.to_le_bytes());
         for text in std::iter::once(first).chain(second) {
-            self.digest.update(text.as_bytes());
-            self.temporary.write_all(text.as_bytes()).map_err(refused("write in", &self.folder))?;
+            self.write(text.as_bytes())?;
             self.offset = self.offset.saturating_add(text.len() as u64);
         }
         Ok(())
@@ -86,29 +88,43 @@ impl TextsWriter {
 
     /// Ends the file, names it by its digest, and gives its path and the digest.
     pub fn finish(mut self) -> Result<(PathBuf, String), Error> {
-        let write = |into: &mut BufWriter<tempfile::NamedTempFile>, index: &[[u8; ENTRY]]| {
-            index.iter().try_for_each(|entry| into.write_all(entry))?;
-            into.write_all(MAGIC)?;
-            into.write_all(&(index.len() as u64).to_le_bytes())?;
-            into.flush()?;
-            into.get_ref().as_file().sync_data()
-        };
-        write(&mut self.temporary, &self.index).map_err(refused("write in", &self.folder))?;
+        let index = std::mem::take(&mut self.index);
+        index.iter().try_for_each(|entry| self.write(entry))?;
+        self.write(MAGIC)?;
+        self.write(&(index.len() as u64).to_le_bytes())?;
         let digest = self.digest.finalize().to_hex().to_string();
         let path = self.folder.join(&digest);
         let temporary = self.temporary.into_inner().map_err(std::io::IntoInnerError::into_error);
         let temporary = temporary.map_err(refused("write in", &self.folder))?;
+        temporary.as_file().sync_data().map_err(refused("write", &path))?;
         temporary.persist(&path).map_err(|error| error.error).map_err(refused("write", &path))?;
+        folders::sync(&self.folder)?;
         Ok((path, digest))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.digest.update(bytes);
+        self.temporary.write_all(bytes).map_err(refused("write in", &self.folder))
     }
 }
 
+/// Compares a file of texts with its name.
+pub(super) fn verify(path: &Path) -> Result<Option<Unsound>, Error> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path).map_err(refused("read", path))?).map_err(refused("read", path))?;
+    let named = path.file_name().is_some_and(|name| name == hasher.finalize().to_hex().as_str());
+    Ok((!named).then_some(Unsound::Damaged))
+}
+
 impl Texts {
-    /// Opens a file that [`TextsWriter`] wrote.
+    /// Opens a file that [`TextsWriter`] wrote, and verifies it.
     pub fn open(path: &Path) -> Result<Self, Error> {
+        let damaged = || Error::Damaged { path: path.to_owned(), what: "the file of texts is cut off or damaged" };
+        if verify(path)?.is_some() {
+            return Err(damaged());
+        }
         let file = File::open(path).map_err(refused("read", path))?;
         let length = file.metadata().map_err(refused("read", path))?.len();
-        let damaged = || Error::Damaged { path: path.to_owned(), what: "the file of texts is cut off or damaged" };
         let footer = length.checked_sub(FOOTER).ok_or_else(damaged)?;
         let mut end = [0; FOOTER as usize];
         file.read_exact_at(&mut end, footer).map_err(refused("read", path))?;
@@ -188,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_file_is_refused() {
+    fn a_file_that_is_cut_or_has_a_flipped_bit_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Store::at(folder.path()).write_texts(1).unwrap();
         writer.put(0, "text", None).unwrap();
@@ -197,6 +213,12 @@ mod tests {
         for length in 0..bytes.len() {
             std::fs::write(&path, &bytes[..length]).unwrap();
             assert!(Texts::open(&path).is_err());
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, damaged).unwrap();
+            assert!(Texts::open(&path).is_err(), "bit {bit}");
         }
     }
 }
