@@ -70,6 +70,9 @@ pub enum Command {
     /// List, add or verify models
     #[command(subcommand)]
     Zoo(Zoo),
+    /// List, verify or clean what is kept for the next run
+    #[command(subcommand)]
+    Cache(Cache),
     /// Do the work of one child process
     #[command(hide = true)]
     Worker {
@@ -558,5 +561,27 @@ pub enum Zoo {
     Verify {
         /// A folder of models, a zoo.toml, one model, or a name in the Hugging Face hub
         zoo: PathBuf,
+    },
+}
+
+/// Commands on the cache.
+#[derive(Subcommand)]
+pub enum Cache {
+    /// The kept features: of which model and data, how far, how large, used when
+    Ls,
+    /// Verify every file; those that will not be used are named, and the exit code is 4
+    Verify,
+    /// Remove leftovers, damaged files and those of older versions; never what a running process uses
+    Gc {
+        /// Remove features too, the least recently used first, until the cache is this small, for example
+        /// 20GB [default: ZOOLOGIST_CACHE_MAX, else any size]
+        #[arg(long, value_name = "SIZE", value_parser = zoologist::store::parse_size)]
+        max_size: Option<u64>,
+        /// Remove what a newer zoologist wrote, too
+        #[arg(long)]
+        all: bool,
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
     },
 }

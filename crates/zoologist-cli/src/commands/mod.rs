@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod cache;
 mod evaluate;
 mod extract;
 mod inspect;
@@ -28,6 +29,7 @@ pub fn run(options: Options) -> Result<Outcome> {
         Command::Extract(options) => extract::run(&global, &options),
         Command::Inspect(options) => inspect::run(&global, &options),
         Command::Zoo(options) => zoo::run(&global, &options),
+        Command::Cache(options) => cache::run(&global, &options),
         Command::Worker { order } => worker::run(&order),
     }
 }

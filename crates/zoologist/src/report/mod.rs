@@ -6,6 +6,7 @@
 //!
 //! Names that come from the user's files are data: control characters are escaped, and HTML is escaped again.
 
+pub mod cache;
 pub mod evaluation;
 pub mod html;
 pub mod json;
