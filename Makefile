@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth test-python
+.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth soak test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ truth: build ## How well scores agree with held-out probes: make truth DATA="set
 	@test -n "$(DATA)" || { echo "give data sets: make truth DATA=\"path other-path\" [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
 	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
 	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(or $(ZOO),demo/zoo) $(DATA)
+
+soak: build ## Make the n-th system call on the cache fail, for every n: exit 6, and equal results when run again (needs strace)
+	$(PYTHON) soak/syscall_faults.py
 
 test-python: ## Tests of tools/export.py and of the demo's converters (torch is large: hundreds of megabytes)
 	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv
