@@ -76,7 +76,7 @@ fn code(fault: Fault) -> u8 {
         Fault::Input => 3,
         Fault::Limit => 5,
         Fault::Environment => 6,
-        Fault::Interrupted => 130,
+        Fault::Interrupted => crate::interrupt::exit_code(),
     }
 }
 

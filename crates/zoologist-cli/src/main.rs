@@ -5,6 +5,8 @@
 
 mod commands;
 mod end;
+mod interrupt;
+mod limits;
 mod options;
 mod progress;
 

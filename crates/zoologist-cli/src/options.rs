@@ -12,6 +12,8 @@ use zoologist::rank::{Budget, Layers};
 use zoologist::score::KnnTies;
 use zoologist::zoo::{PRESETS, TokenPooling};
 
+use crate::limits::LimitOptions;
+
 /// Which pre-trained model should I use for my data? Answered without fine-tuning, with the evidence shown.
 #[derive(Parser)]
 #[command(name = "zoologist", version, max_term_width = 100)]
@@ -129,6 +131,9 @@ pub struct Rank {
     /// How a table is read
     #[command(flatten)]
     pub table: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }
 
 /// How much is spent on models that do badly.
@@ -315,6 +320,9 @@ pub struct LayersOptions {
     /// How a table is read
     #[command(flatten)]
     pub table: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
 }
 
 /// What probes a layer.
@@ -503,6 +511,9 @@ pub struct Extract {
     /// How a table is read
     #[command(flatten)]
     pub table: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// How the states of a text's tokens are pooled [default: as the model says]
     #[arg(long, value_name = "HOW")]
     pub pooling: Option<PoolingName>,
@@ -522,6 +533,9 @@ pub struct Inspect {
     /// How a table is read
     #[command(flatten)]
     pub table: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
     /// Also count the tokens that this model's tokenizer makes of a table's texts
     #[arg(long, value_name = "MODEL")]
     pub tokenizer: Option<PathBuf>,

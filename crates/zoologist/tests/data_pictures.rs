@@ -466,20 +466,44 @@ fn a_packed_idx_file_that_unpacks_to_more_or_less_than_it_says_is_refused_when_r
 #[test]
 fn a_reader_opens_nothing_outside_its_root_and_no_pipe() {
     let data = folder(&["a.png"]);
+    let other = folder(&["a.png"]);
     symlink("/dev/zero", data.path().join("zero.png")).unwrap();
+    symlink(other.path().join("a.png"), data.path().join("other.png")).unwrap();
+    symlink(other.path(), data.path().join("folder")).unwrap();
+    symlink("a.png", data.path().join("inside.png")).unwrap();
     pipe(&data.path().join("pipe.png"));
     let reader = PictureReader::new(data.path());
     for (path, problem) in [
         ("../a.png", "leads out of the data set"),
         ("/etc/passwd", "leads out of the data set"),
-        ("zero.png", "is not a regular file"),
+        ("zero.png", "leads out of the data set"),
+        ("other.png", "leads out of the data set"),
+        ("folder/a.png", "leads out of the data set"),
         ("pipe.png", "is not a regular file"),
         ("gone.png", "there is no such file"),
     ] {
         let error = reader.read(&PictureSource::File(path.into())).unwrap_err().to_string();
         assert!(error.contains(problem), "{path}: {error}");
     }
-    assert!(reader.read(&PictureSource::File("./a.png".into())).is_ok());
+    for path in ["./a.png", "inside.png"] {
+        assert!(reader.read(&PictureSource::File(path.into())).is_ok());
+    }
+}
+
+#[test]
+fn a_snapshot_of_the_cache_may_link_to_its_own_blobs_only() {
+    let cache = folder(&[
+        "datasets--org--own/blobs/12ab",
+        "datasets--org--other/blobs/34cd",
+        "datasets--org--own/snapshots/c0ffee/",
+    ]);
+    let snapshot = cache.path().join("datasets--org--own/snapshots/c0ffee");
+    symlink("../../blobs/12ab", snapshot.join("own.png")).unwrap();
+    symlink("../../../datasets--org--other/blobs/34cd", snapshot.join("other.png")).unwrap();
+    let dataset = open_unlabelled(&snapshot).unwrap();
+    assert_eq!(files(&dataset), ["own.png"]);
+    assert!(PictureReader::new(&snapshot).read(&pictures(&dataset)[0]).is_ok());
+    assert!(dataset.skipped[0].1.contains("leads out of the data set"), "{:?}", dataset.skipped);
 }
 
 #[test]

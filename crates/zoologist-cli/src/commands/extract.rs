@@ -12,7 +12,7 @@ use crate::progress::Bars;
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Extract) -> Result<Outcome> {
-    let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
+    let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let access = machinery::access(global, &say);

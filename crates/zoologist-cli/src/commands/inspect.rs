@@ -13,7 +13,7 @@ use crate::progress::Bars;
 /// Runs the command. What a model says of itself is not kept: the store is a folder that goes away.
 pub fn run(global: &Global, options: &Inspect) -> Result<Outcome> {
     let folder = tempfile::tempdir().map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?;
-    let machinery = machinery::machinery(global, options.runtime, Store::at(folder.path()))?;
+    let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::at(folder.path()))?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let table = options.table.table().map_err(Failure::usage)?;

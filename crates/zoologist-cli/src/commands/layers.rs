@@ -24,7 +24,7 @@ pub fn run(global: &Global, options: &LayersOptions) -> Result<Outcome> {
         samples: options.samples.map(|count| count as usize),
         seed: Seed(global.seed),
     };
-    let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
+    let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let study = layer_study::study(&plan, &machinery::access(global, &say), &machinery, &progress)?;
@@ -47,7 +47,7 @@ fn write_report(options: &LayersOptions, study: &LayerStudy) -> Result<()> {
 /// The layers alone. What a model says of itself is not kept: the store is a folder that goes away.
 fn list(global: &Global, options: &LayersOptions) -> Result<Outcome> {
     let folder = tempfile::tempdir().map_err(|error| Failure::writing(&std::env::temp_dir(), &error))?;
-    let machinery = machinery::machinery(global, options.runtime, Store::at(folder.path()))?;
+    let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::at(folder.path()))?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let pooling = options.pooling.map(PoolingName::pooling);

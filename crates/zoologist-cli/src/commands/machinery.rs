@@ -1,7 +1,6 @@
-//! What the commands work with: threads, the store, the runtime, worker processes, the user's wish to stop.
+//! What the commands work with: threads, the store, the runtime, worker processes.
 
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use zoologist::extract::launch::{Launcher, Machinery};
 use zoologist::extract::runtime::find_library;
@@ -10,18 +9,17 @@ use zoologist::store::Store;
 use zoologist::zoo::Access;
 
 use crate::end::{Failure, Result};
+use crate::interrupt::{self, STOP};
+use crate::limits::LimitOptions;
 use crate::options::{Global, RuntimeName};
 
-/// Set by the first Ctrl-C; the second ends the program at once.
-static STOP: AtomicBool = AtomicBool::new(false);
-
 /// Everything that features are computed with.
-pub fn machinery(global: &Global, runtime: RuntimeName, store: Store) -> Result<Machinery> {
+pub fn machinery(global: &Global, runtime: RuntimeName, limits: &LimitOptions, store: Store) -> Result<Machinery> {
     let program = std::env::current_exe().map_err(Failure::internal)?;
-    listen_to_the_user();
+    interrupt::listen();
     Ok(Machinery {
         store,
-        launcher: Launcher { program, stop: &STOP },
+        launcher: Launcher { program, stop: &STOP, limits: limits.limits() },
         runtime: choose(runtime)?,
         threads: threads(global),
     })
@@ -60,14 +58,4 @@ fn choose(runtime: RuntimeName) -> Result<OnnxRunner> {
 
 fn decided(choice: RuntimeChoice) -> OnnxRunner {
     OnnxRunner::new(Box::new(|| choice))
-}
-
-fn listen_to_the_user() {
-    let heard = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::abort();
-        }
-    });
-    // Without a handler Ctrl-C still ends the program; only the farewell is lost.
-    drop(heard);
 }

@@ -35,7 +35,7 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         seed: Seed(global.seed),
         truth: options.truth.is_some(),
     };
-    let machinery = machinery::machinery(global, options.runtime, Store::from_environment()?)?;
+    let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let ranking = rank::run(&plan, &machinery::access(global, &say), &machinery, &progress)?;

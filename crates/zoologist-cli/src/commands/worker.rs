@@ -1,6 +1,8 @@
 //! `zoologist worker`: hands the worker its runtimes.
 
+use std::io::Write;
 use std::path::Path;
+use std::sync::Once;
 
 use zoologist::extract::RuntimeChoice;
 use zoologist::extract::onnx::ModelError;
@@ -8,11 +10,27 @@ use zoologist::extract::runtime::{OnnxRuntime, Rten, Runtime};
 use zoologist::extract::worker;
 
 use crate::end::{Outcome, Result};
+use crate::interrupt::{self, STOP};
 
 /// Runs the command.
 pub fn run(order: &Path) -> Result<Outcome> {
-    worker::run(order, &open, std::io::stdout().lock())?;
+    say_panics_in_one_line();
+    interrupt::listen_as_worker();
+    worker::hear(std::io::stdin(), &STOP);
+    worker::run(order, &open, std::io::stdout().lock(), &STOP)?;
     Ok(Outcome::Complete)
+}
+
+/// The parent shows the last line of what a worker says: of several panics, which follow from each other, the first.
+fn say_panics_in_one_line() {
+    let first = Once::new();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or("without a reason").replace('\n', " ");
+        first.call_once(|| {
+            // The parent may be gone.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        });
+    }));
 }
 
 fn open(choice: &RuntimeChoice) -> std::result::Result<Box<dyn Runtime>, ModelError> {

@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a test that can't be set up fails")]
 
+pub mod onnx;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -73,14 +75,15 @@ impl Fixture {
         if external.exists() {
             fs::copy(&external, folder.join("onnx").join(external.file_name().unwrap())).unwrap();
         }
-        let channels_last = if name == "channels_last" { "NHWC" } else { "NCHW" };
-        let preprocessing = serde_json::json!({
-            "do_resize": true, "size": {"height": 32, "width": 32}, "resample": 2, "do_center_crop": false,
-            "do_rescale": true, "rescale_factor": 1.0 / 255.0, "do_normalize": true,
-            "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "channel_order": "RGB",
-            "layout": channels_last,
-        });
-        fs::write(folder.join("preprocessor_config.json"), preprocessing.to_string()).unwrap();
+        preprocessing(&folder, if name == "channels_last" { "NHWC" } else { "NCHW" });
+    }
+
+    /// A model folder with this network.
+    pub fn network_of(&self, zoo: &str, name: &str, network: &[u8]) {
+        let folder = self.path(zoo).join(name);
+        fs::create_dir_all(folder.join("onnx")).unwrap();
+        fs::write(folder.join("onnx/model.onnx"), network).unwrap();
+        preprocessing(&folder, "NCHW");
     }
 
     /// The program with its arguments, in this folder.
@@ -136,6 +139,17 @@ impl Run {
         assert!(!message.contains("panicked"), "{message}");
         message
     }
+}
+
+/// How the small networks want their pictures.
+fn preprocessing(folder: &Path, layout: &str) {
+    let preprocessing = serde_json::json!({
+        "do_resize": true, "size": {"height": 32, "width": 32}, "resample": 2, "do_center_crop": false,
+        "do_rescale": true, "rescale_factor": 1.0 / 255.0, "do_normalize": true,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "channel_order": "RGB",
+        "layout": layout,
+    });
+    fs::write(folder.join("preprocessor_config.json"), preprocessing.to_string()).unwrap();
 }
 
 pub fn data() -> &'static Path {

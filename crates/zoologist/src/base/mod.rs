@@ -1,9 +1,10 @@
 //! The few values that every floor speaks of: faults, seeds, targets, features, paths as text; and loops for vector units.
 //!
-//! Nothing here reads a file, knows a format or computes a score. It stands below the ground floor so that
+//! Nothing here reads a file's content, knows a format or computes a score. It stands below the ground floor so that
 //! `stats`, `data`, `zoo` and `store` can share these types without knowing each other.
 
 mod array;
+mod enclosure;
 mod fault;
 mod features;
 pub mod path_text;
@@ -12,6 +13,7 @@ mod targets;
 mod vector;
 
 pub use array::{Array, Numbers};
+pub use enclosure::Enclosure;
 pub use fault::{Fail, Fault};
 pub use features::{Features, Values};
 pub use seed::{Seed, Stream};

@@ -24,7 +24,7 @@ pub enum Error {
     #[error("{}: is not a regular file. Give an ordinary file.", show(.0))]
     NotRegular(PathBuf),
     /// A path that leads out of the data set.
-    #[error("{}: leads out of the data set. Use paths relative to its folder, without `..`.", show(.0))]
+    #[error("{}: leads out of the data set. Use paths relative to its folder, without `..`, and no links out of it.", show(.0))]
     Outside(PathBuf),
     /// A file that is no data set.
     #[error(

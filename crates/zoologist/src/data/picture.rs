@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::files::{beneath, open_regular};
 use super::idx_file::{self, Pictures};
 use super::{Error, PictureSource};
+use crate::base::Enclosure;
 
 /// No encoded picture is this large; what is, is a trap.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -38,6 +39,8 @@ pub enum RawPicture {
 #[derive(Debug)]
 pub struct PictureReader {
     root: PathBuf,
+    /// `None` for a root that does not exist: then no picture does.
+    enclosure: Option<Enclosure>,
     /// IDX files, unpacked once; `None` for one that can't be, so that not every row tries again.
     unpacked: Mutex<BTreeMap<PathBuf, Option<Arc<Pictures>>>>,
 }
@@ -45,20 +48,32 @@ pub struct PictureReader {
 impl PictureReader {
     /// A reader of pictures beneath this folder.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), unpacked: Mutex::default() }
+        let root = root.into();
+        let enclosure = Enclosure::new(&root).ok();
+        Self { root, enclosure, unpacked: Mutex::default() }
     }
 
-    /// The bytes of one picture. A path that leads out of the root is refused.
+    /// The bytes of one picture. A path or link that leads out of the root is refused.
     pub fn read(&self, source: &PictureSource) -> Result<RawPicture, Error> {
         match source {
-            PictureSource::File(file) => read_whole(&self.root.join(beneath(file)?)).map(RawPicture::Encoded),
+            PictureSource::File(file) => read_whole(&self.inside(file)?).map(RawPicture::Encoded),
             PictureSource::Idx { file, row } => {
-                let path = self.root.join(beneath(file)?);
+                let path = self.inside(file)?;
                 let picture = self.unpacked(&path)?.picture(*row);
                 picture
                     .ok_or_else(|| Error::Malformed { path, problem: format!("has no picture {row} (counted from 0)") })
             }
         }
+    }
+
+    /// The full path of a file that lies beneath the root, links followed.
+    fn inside(&self, file: &Path) -> Result<PathBuf, Error> {
+        let path = self.root.join(beneath(file)?);
+        let held = self.enclosure.as_ref().map(|enclosure| enclosure.holds(&path)).transpose();
+        if held.map_err(Error::reading(&path))? == Some(false) {
+            return Err(Error::Outside(path));
+        }
+        Ok(path)
     }
 
     fn unpacked(&self, path: &Path) -> Result<Arc<Pictures>, Error> {

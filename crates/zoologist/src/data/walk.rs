@@ -1,6 +1,6 @@
 //! Finding the pictures in a folder and in the folders inside it.
 //!
-//! Links are followed, but each folder is walked once, so a loop of links ends. Nothing is opened: pictures are known
+//! Links are followed as long as they stay inside, but each folder is walked once, so a loop of links ends. Nothing is opened: pictures are known
 //! by their extension.
 
 use std::collections::HashSet;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::files::{counted, extension};
+use crate::base::Enclosure;
 
 /// The extensions of pictures, in lower case.
 pub(super) const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
@@ -43,6 +44,8 @@ enum Kind {
     File,
     /// A pipe, a device, or a link that leads nowhere.
     Neither,
+    /// A link that leads out of the data set.
+    Outside,
 }
 
 /// Everything in `root/folder` and below.
@@ -93,6 +96,10 @@ impl Walk {
             Kind::Neither if named_as_picture => {
                 self.skipped.push((path, "is not a regular file".into()));
             }
+            Kind::Outside => {
+                self.skipped
+                    .push((path, "is a link that leads out of the data set. Copy what it names into it".into()));
+            }
             _ if path.extension().is_none() => {
                 self.skipped.push((path, "has no extension, so it is not known to be a picture".into()));
             }
@@ -132,17 +139,20 @@ fn entries(root: &Path, folder: &Path) -> Result<Vec<(PathBuf, Kind)>, Error> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(&full).map_err(&fail)? {
         let entry = entry.map_err(&fail)?;
-        let kind = kind(&entry).map_err(&fail)?;
+        let kind = kind(root, &entry).map_err(&fail)?;
         entries.push((folder.join(entry.file_name()), kind));
     }
     entries.sort_by(|(a, _), (b, _)| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
     Ok(entries)
 }
 
-fn kind(entry: &fs::DirEntry) -> std::io::Result<Kind> {
+fn kind(root: &Path, entry: &fs::DirEntry) -> std::io::Result<Kind> {
     let mut found = entry.file_type()?;
     if found.is_symlink() {
         let Ok(target) = fs::metadata(entry.path()) else { return Ok(Kind::Neither) };
+        if (target.is_dir() || target.is_file()) && !Enclosure::new(root)?.holds(&entry.path())? {
+            return Ok(Kind::Outside);
+        }
         found = target.file_type();
     }
     Ok(match () {

@@ -1,39 +1,34 @@
-//! The parent's side: starts a worker, listens to it, and makes sense of its end.
+//! The parent's side: starts a worker, listens to it, and stops it.
 //!
-//! Nothing that a worker says is trusted: lines have a size limit, and what it wrote is verified before it is used.
+//! Nothing that a worker says is trusted: lines have a size limit, and what it wrote is verified before it is used. The
+//! worker's input is a leash: a line on it asks the worker to end after the blocks that it has begun, and its end, which
+//! comes with the parent's, ends the worker at once.
 
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use super::SampleFiles;
-use super::order::{Assignment, Description, Extractor, OnnxRunner, Order, TokenOrder};
+pub use super::ending::LaunchError;
+use super::ending::{last_words, of_model, of_process, printable};
+use super::limits::{Bounds, Limits, bytes_of, bytes_of_vocabulary};
+use super::order::{Assignment, Commission, Description, Extractor, OnnxRunner, Order, TokenOrder};
 use super::text::TokenCounts;
 use super::worker::Message;
-use crate::base::path_text::escape;
-use crate::base::{Fail, Fault};
 use crate::store::{JobFolder, Key, Store};
 
 /// Longest line that is read from a worker.
 const LONGEST_LINE: u64 = 1 << 16;
-/// The exit code of a worker that the machine refused something.
-const REFUSED: i32 = 6;
-/// How much of a worker's last words is kept.
-const LAST_WORDS: usize = 1000;
+/// Lines that may wait to be heard.
+const WAITING_LINES: usize = 64;
+/// How often the parent looks whether it has to stop a worker.
+const TICK: Duration = Duration::from_millis(50);
 /// Variables that a worker may see; the rest of the environment is none of its business.
-const VARIABLES: [&str; 9] = [
-    "PATH",
-    "HOME",
-    "TMPDIR",
-    "LANG",
-    "LD_LIBRARY_PATH",
-    "DYLD_LIBRARY_PATH",
-    "CUDA_VISIBLE_DEVICES",
-    "SYSTEMROOT",
-    "RUST_BACKTRACE",
-];
+const VARIABLES: [&str; 8] =
+    ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT"];
 /// Tells glibc to keep memory that it was given back. A forward pass makes tensors of a few megabytes and drops them again;
 /// with the defaults each comes fresh from the kernel, page by page (`make bench-native`: 8% of the time).
 const MEMORY_KEPT: [(&str, &str); 2] =
@@ -57,39 +52,8 @@ pub struct Launcher {
     pub program: PathBuf,
     /// Set when the user asks to stop.
     pub stop: &'static AtomicBool,
-}
-
-/// How a worker ended, if not well.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// It could not be started.
-    #[error("can't start a worker process: {0}")]
-    Start(std::io::Error),
-    /// The model failed, for a reason that it could say.
-    #[error("{0}")]
-    Model(String),
-    /// The process died.
-    #[error("its worker process {0}")]
-    Died(String),
-    /// The machine refused the worker something: space, a permission.
-    #[error("{0}")]
-    Refused(String),
-    /// The store refused.
-    #[error("{0}")]
-    Store(#[from] crate::store::Error),
-    /// The user asked to stop.
-    #[error("interrupted; what was finished is kept, and the same command goes on from there")]
-    Interrupted,
-}
-
-impl Fail for LaunchError {
-    fn fault(&self) -> Fault {
-        match self {
-            Self::Model(_) | Self::Died(_) => Fault::Input,
-            Self::Start(_) | Self::Refused(_) | Self::Store(_) => Fault::Environment,
-            Self::Interrupted => Fault::Interrupted,
-        }
-    }
+    /// What a worker may use.
+    pub limits: Limits,
 }
 
 /// What the parent is told while a worker runs.
@@ -105,37 +69,69 @@ pub fn run(
     order: &Order,
     listener: &mut dyn Listener,
 ) -> Result<Description, LaunchError> {
-    let heard = converse(launcher, folder, &Assignment::Features(Box::new(order.clone())), listener)?;
-    heard.description.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
+    let rows = order.blocks.iter().map(ExactSizeIterator::len).sum();
+    let heard = Heard { listener, rows, description: None, tokens: None };
+    let assignment = Assignment::Features(Box::new(order.clone()));
+    converse(launcher, folder, assignment, launcher.limits.of_work(), heard)?.0.ok_or_else(silent)
 }
 
 /// Lets a worker count tokens.
 pub fn count_tokens(machinery: &Machinery, order: TokenOrder) -> Result<TokenCounts, LaunchError> {
     let key = Key::of(&[("what", "tokens"), ("folder", &order.folder.to_string_lossy())]);
     let folder = machinery.store.job(&key)?;
-    let heard = converse(&machinery.launcher, &folder, &Assignment::Tokens(order), &mut Deaf)?;
-    heard.tokens.ok_or_else(|| LaunchError::Died("ended without a word".to_owned()))
+    let vocabulary = order.settings.vocabulary.path().map(|path| order.folder.join(path));
+    let texts = if let SampleFiles::Texts { file, .. } = &order.samples { Some(file.as_path()) } else { None };
+    let bounds = machinery.launcher.limits.of_a_look(bytes_of_vocabulary(vocabulary.as_deref()), bytes_of(texts));
+    let heard = Heard { listener: &mut Deaf, rows: 0, description: None, tokens: None };
+    converse(&machinery.launcher, &folder, Assignment::Tokens(order), bounds, heard)?.1.ok_or_else(silent)
+}
+
+fn silent() -> LaunchError {
+    LaunchError::Died("ended without a word".to_owned())
 }
 
 /// What a worker said.
-#[derive(Default)]
-struct Heard {
+struct Heard<'a> {
+    listener: &'a mut dyn Listener,
+    /// Rows that it may still report.
+    rows: usize,
     description: Option<Description>,
     tokens: Option<TokenCounts>,
+}
+
+impl Heard<'_> {
+    fn take_in(&mut self, line: &[u8], bounds: Bounds) -> Result<(), LaunchError> {
+        match serde_json::from_slice(line) {
+            Ok(Message::Ready(found)) if found.is_sound() => self.description = Some(found.mapped(&printable)),
+            Ok(Message::Tokens(found)) => self.tokens = Some(found),
+            Ok(Message::Alive) => {}
+            Ok(Message::Rows(count)) => {
+                let count = count.min(self.rows);
+                self.rows -= count;
+                self.listener.rows(count);
+            }
+            Ok(Message::Failed(reason)) => return Err(of_model(&reason, bounds)),
+            Ok(Message::Ready(_)) | Err(_) => {
+                return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Starts a worker, listens to it and makes sense of its end.
 fn converse(
     launcher: &Launcher,
     folder: &JobFolder,
-    assignment: &Assignment,
-    listener: &mut dyn Listener,
-) -> Result<Heard, LaunchError> {
-    let order = folder.write_order(assignment)?;
+    assignment: Assignment,
+    bounds: Bounds,
+    mut heard: Heard,
+) -> Result<(Option<Description>, Option<TokenCounts>), LaunchError> {
+    let order = folder.write_order(&Commission { memory: bounds.memory, assignment })?;
     let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
-    let heard = listen(&mut child, launcher.stop, listener);
-    if heard.is_err() || launcher.stop.load(Ordering::Relaxed) {
+    let listened = listen(&mut child, launcher.stop, bounds, &mut heard);
+    if listened.is_err() {
         // It may be gone already; there is nothing else to do about a process that can't be killed.
         let _ = child.kill();
     }
@@ -144,12 +140,8 @@ fn converse(
     if launcher.stop.load(Ordering::Relaxed) {
         return Err(LaunchError::Interrupted);
     }
-    let heard = heard?;
-    match status.code() {
-        Some(0) => Ok(heard),
-        Some(REFUSED) => Err(LaunchError::Refused(words.trim_start_matches("zoologist: ").to_owned())),
-        _ => Err(LaunchError::Died(described(status, &words))),
-    }
+    listened?;
+    if status.success() { Ok((heard.description, heard.tokens)) } else { Err(of_process(status, &words, bounds)) }
 }
 
 /// Hears nothing of the progress.
@@ -171,7 +163,11 @@ pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Descript
         store_root: machinery.store.root().to_owned(),
         key: key.clone(),
     };
-    run(&machinery.launcher, &machinery.store.job(&key)?, &order, &mut Deaf)
+    let folder = machinery.store.job(&key)?;
+    let bounds = machinery.launcher.limits.of_a_look(extractor.bytes(), 0);
+    let heard = Heard { listener: &mut Deaf, rows: 0, description: None, tokens: None };
+    let assignment = Assignment::Features(Box::new(order));
+    converse(&machinery.launcher, &folder, assignment, bounds, heard)?.0.ok_or_else(silent)
 }
 
 fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
@@ -184,56 +180,54 @@ fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
         // ONNX Runtime reports to its maker from its first event on, before its interface can switch that off.
         .env("ORT_DISABLE_TELEMETRY", "1")
         .envs(MEMORY_KEPT)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
 }
 
-fn listen(child: &mut Child, stop: &AtomicBool, listener: &mut dyn Listener) -> Result<Heard, LaunchError> {
-    let mut heard = Heard::default();
-    let Some(stdout) = child.stdout.take() else { return Ok(heard) };
-    let mut reader = BufReader::new(stdout);
+/// Listens until the worker has no more to say, or has to be stopped.
+fn listen(child: &mut Child, stop: &AtomicBool, bounds: Bounds, heard: &mut Heard) -> Result<(), LaunchError> {
+    let (Some(stdout), Some(mut leash)) = (child.stdout.take(), child.stdin.take()) else { return Ok(()) };
+    let lines = lines_of(stdout);
+    let (mut silence, mut told) = (Duration::ZERO, false);
     loop {
-        let mut line = vec![];
-        let count = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).unwrap_or(0);
-        if count == 0 || stop.load(Ordering::Relaxed) {
-            return Ok(heard);
+        match lines.recv_timeout(TICK) {
+            Ok(line) => {
+                silence = Duration::ZERO;
+                heard.take_in(&line, bounds)?;
+            }
+            // Ticks are counted, not the clock read: while the whole program is held up, a worker can't make progress.
+            Err(RecvTimeoutError::Timeout) => silence += TICK,
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
-        match serde_json::from_slice(&line) {
-            Ok(Message::Ready(found)) => heard.description = Some(found),
-            Ok(Message::Tokens(found)) => heard.tokens = Some(found),
-            Ok(Message::Rows(count)) => listener.rows(count),
-            Ok(Message::Failed(reason)) => return Err(LaunchError::Model(reason)),
-            Err(_) => {
-                return Err(LaunchError::Died("said something that is not understood, and was stopped".to_owned()));
+        if silence > bounds.silence {
+            return Err(LaunchError::Time(bounds.silence));
+        }
+        if stop.load(Ordering::Relaxed) && !told {
+            if heard.description.is_none() {
+                // No block is begun yet.
+                return Err(LaunchError::Interrupted);
+            }
+            // A worker that can't be told is at its end.
+            let _ = leash.write_all(b"\n");
+            told = true;
+        }
+    }
+}
+
+/// The lines of a worker, up to the longest that is read, as they come.
+fn lines_of(stdout: ChildStdout) -> Receiver<Vec<u8>> {
+    let (sender, lines) = mpsc::sync_channel(WAITING_LINES);
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stdout);
+        loop {
+            let mut line = vec![];
+            let count = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).unwrap_or(0);
+            if count == 0 || sender.send(line).is_err() {
+                return;
             }
         }
-    }
-}
-
-/// The end of what a worker wrote to its error output, on one line.
-fn last_words(mut stderr: ChildStderr) -> String {
-    let mut kept: Vec<u8> = vec![];
-    let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = stderr.read(&mut buffer) {
-        kept.extend_from_slice(&buffer[..count]);
-        let surplus = kept.len().saturating_sub(LAST_WORDS);
-        kept.drain(..surplus);
-    }
-    let text = String::from_utf8_lossy(&kept).into_owned();
-    escape(text.trim().lines().next_back().unwrap_or_default())
-}
-
-fn described(status: ExitStatus, words: &str) -> String {
-    let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-    match (status.signal(), status.code()) {
-        (Some(9), _) => {
-            "was killed (signal 9: out of memory, or somebody stopped it); the same command goes on from where it was"
-                .to_owned()
-        }
-        (Some(signal), _) => format!("crashed (signal {signal}){words}"),
-        (None, Some(code)) => format!("ended with code {code}{words}"),
-        (None, None) => format!("ended without a code{words}"),
-    }
+    });
+    lines
 }

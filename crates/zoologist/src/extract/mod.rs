@@ -9,19 +9,24 @@
 //! depend on the number of threads, and decoding on one thread overlaps inference on another.
 
 mod baseline;
+mod ending;
+mod files;
 pub mod launch;
+mod limits;
 mod network;
 pub mod onnx;
 mod order;
 pub mod picture;
 pub mod preprocess;
+mod queue;
 pub mod runtime;
 mod sample_files;
 pub mod text;
 pub mod worker;
 
+pub use limits::{Bounds, Limits};
 pub use order::{
-    Assignment, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order, RuntimeChoice,
-    TokenOrder,
+    Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order,
+    RuntimeChoice, TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

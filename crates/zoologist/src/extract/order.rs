@@ -7,9 +7,19 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::SampleFiles;
+use super::limits::{bytes_of, bytes_of_vocabulary};
 use crate::base::{Seed, path_text};
 use crate::store::Key;
 use crate::zoo::{Form, Model, ModelInput, TextSettings};
+
+/// What a worker is asked to do, and within which limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commission {
+    /// Bytes of memory that it may use.
+    pub memory: Option<u64>,
+    /// The work.
+    pub assignment: Assignment,
+}
 
 /// What a worker is asked to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -167,9 +177,34 @@ impl Description {
         let layers = vec![LayerDescription { name: "last".to_owned(), dim, multiply_adds }];
         Self { dim, features_from, runtime, multiply_adds, layers }
     }
+
+    /// Whether its widths agree, as later work relies on.
+    pub fn is_sound(&self) -> bool {
+        let widths = self.layers.iter().try_fold(0_usize, |sum, layer| sum.checked_add(layer.dim));
+        self.dim > 0 && widths == Some(self.dim)
+    }
+
+    /// The same with every text passed through this.
+    #[must_use]
+    pub fn mapped(mut self, text: &dyn Fn(&str) -> String) -> Self {
+        self.features_from = text(&self.features_from);
+        self.runtime = self.runtime.as_deref().map(text);
+        self.layers.iter_mut().for_each(|layer| layer.name = text(&layer.name));
+        self
+    }
 }
 
 impl NetworkPlan {
+    /// The size of its files, as far as there are any.
+    fn bytes(&self) -> u64 {
+        let vocabulary = if let ModelInput::Texts(settings) = &self.input { settings.vocabulary.path() } else { None };
+        let external = self.external.iter().map(|path| path.0.as_path());
+        let weights: Vec<PathBuf> =
+            external.chain([self.weights.as_path()]).map(|path| self.folder.join(path)).collect();
+        let vocabulary = vocabulary.map(|path| self.folder.join(path));
+        bytes_of(weights.iter().map(PathBuf::as_path)).saturating_add(bytes_of_vocabulary(vocabulary.as_deref()))
+    }
+
     /// A model of the zoo, asked for these layers.
     pub fn new(model: &Model, layers: LayerSet) -> Self {
         Self {
@@ -186,6 +221,15 @@ impl NetworkPlan {
 }
 
 impl Extractor {
+    /// The size of the files that it is read from.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) => plan.bytes(),
+            Self::TfIdf { fitted_on, .. } => bytes_of([fitted_on.as_path()]),
+            Self::Pixels | Self::ColourHistogram | Self::TextLength | Self::Constant => 0,
+        }
+    }
+
     /// What runs it, where `onnx` runs ONNX models; `None` where no network runs.
     pub fn runtime(&self, onnx: &OnnxRunner) -> Option<RuntimeChoice> {
         match self {
@@ -227,5 +271,20 @@ impl Extractor {
             Self::TextLength => "text length".to_owned(),
             Self::Constant => "constant".to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_that_do_not_agree_are_not_sound() {
+        let sound = Description::of_last(3, String::new(), None, None);
+        assert!(sound.is_sound());
+        assert!(!Description { dim: 4, ..sound.clone() }.is_sound());
+        assert!(!Description { dim: 0, layers: vec![], ..sound.clone() }.is_sound());
+        let huge = LayerDescription { name: String::new(), dim: usize::MAX, multiply_adds: None };
+        assert!(!Description { dim: 2, layers: vec![huge, sound.layers[0].clone()], ..sound }.is_sound());
     }
 }

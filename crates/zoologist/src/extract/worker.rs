@@ -4,20 +4,23 @@
 //! blocks to the store. Threads take rows in order; the main thread gathers them into blocks.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::SampleFiles;
 use super::baseline;
+use super::limits;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::order::{Assignment, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
+use super::order::{Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
 use super::picture::{self, Rgb};
+use super::queue::Queue;
 use super::runtime::Runtime;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
@@ -25,6 +28,9 @@ use crate::base::{Fail, Fault, Seed};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
 use crate::zoo::{Form, ModelInput};
+
+/// A worker that gets somewhere says so this often, even if no block is full.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// A line on a worker's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +40,8 @@ pub enum Message {
     Ready(Description),
     /// So many more rows are done.
     Rows(usize),
+    /// Some rows are done, but no block of them.
+    Alive,
     /// The tokens are counted.
     Tokens(TokenCounts),
     /// The extractor can't be used.
@@ -58,6 +66,12 @@ pub enum WorkerError {
     /// The parent is gone.
     #[error("nobody listens to the worker")]
     Unheard,
+    /// The system doesn't let the worker bind itself.
+    #[error("can't limit what the worker may use: {0}")]
+    Unbound(std::io::Error),
+    /// It was asked to end.
+    #[error("stopped before its work was done")]
+    Stopped,
 }
 
 impl Fail for WorkerError {
@@ -67,6 +81,8 @@ impl Fail for WorkerError {
             Self::NotFinite(_) => Fault::Input,
             Self::Store(error) => error.fault(),
             Self::Order(_) | Self::Unheard => Fault::Internal,
+            Self::Unbound(_) => Fault::Environment,
+            Self::Stopped => Fault::Interrupted,
         }
     }
 }
@@ -74,14 +90,15 @@ impl Fail for WorkerError {
 /// How the worker gets a runtime.
 pub type OpenRuntime<'a> = &'a dyn Fn(&RuntimeChoice) -> Result<Box<dyn Runtime>, ModelError>;
 
-/// Does what the order in this file says.
-pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write) -> Result<(), WorkerError> {
-    let assignment: Assignment = store::read_order(order)?;
+/// Does what the order in this file says. Once `stop` is set, no more blocks are begun.
+pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write, stop: &AtomicBool) -> Result<(), WorkerError> {
+    let Commission { memory, assignment } = store::read_order(order)?;
+    limits::bind(memory).map_err(WorkerError::Unbound)?;
     let mut say = |message: &Message| say(&mut out, message);
     let result = match &assignment {
         Assignment::Features(order) => {
             let folder = Store::with_root(order.store_root.clone()).job(&order.key)?;
-            extract(order, &folder, open_runtime, &mut say)
+            extract(order, &folder, open_runtime, &mut say, stop)
         }
         Assignment::Tokens(order) => count_tokens(order, &mut say),
     };
@@ -90,6 +107,18 @@ pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write) -> Resu
         return Ok(());
     }
     result
+}
+
+/// Hears from the parent: a byte asks the worker to stop when its blocks are done, the end of the input that there is no
+/// parent any more.
+pub fn hear(mut parent: impl Read + Send + 'static, stop: &'static AtomicBool) {
+    std::thread::spawn(move || {
+        while parent.read(&mut [0]).is_ok_and(|count| count > 0) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        // Nobody wants the result, and a block is kept whole or not at all.
+        std::process::abort();
+    });
 }
 
 fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
@@ -107,22 +136,28 @@ fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
 
 type Say<'a> = &'a mut dyn FnMut(&Message) -> Result<(), WorkerError>;
 
-fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Say) -> Result<(), WorkerError> {
+fn extract(
+    order: &Order,
+    folder: &JobFolder,
+    open_runtime: OpenRuntime,
+    say: Say,
+    stop: &AtomicBool,
+) -> Result<(), WorkerError> {
     let samples = Samples::open(order)?;
     let (description, machines) = machines(order, &samples, open_runtime)?;
     let dim = description.dim;
     say(&Message::Ready(description))?;
-    let units = samples.units(&order.blocks);
-    let (next, broken) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let queue = Queue::new(samples.units(&order.blocks), &order.blocks, stop);
     let (sender, receiver) = mpsc::sync_channel(4 * machines.len());
     std::thread::scope(|scope| {
         for mut machine in machines {
-            let (sender, units, samples, next, broken) = (sender.clone(), &units, &samples, &next, &broken);
+            let (sender, samples, queue) = (sender.clone(), &samples, &queue);
             scope.spawn(move || {
-                while !broken.load(Ordering::Relaxed) {
-                    let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+                while let Some(unit) = queue.take() {
                     let found = samples.features(unit, &mut machine, dim);
-                    broken.fetch_or(found.failed(), Ordering::Relaxed);
+                    if found.failed() {
+                        queue.close();
+                    }
                     if sender.send(found).is_err() {
                         return;
                     }
@@ -131,9 +166,10 @@ fn extract(order: &Order, folder: &JobFolder, open_runtime: OpenRuntime, say: Sa
         }
         drop(sender);
         let gathered = Gathering::new(order, dim).all(receiver, folder, say);
-        broken.store(true, Ordering::Relaxed);
+        queue.close();
         gathered
-    })
+    })?;
+    if queue.is_stopped() { Err(WorkerError::Stopped) } else { Ok(()) }
 }
 
 /// The samples of a job, read by several threads.
@@ -245,6 +281,7 @@ impl<'a> Gathering<'a> {
 
     /// Takes in rows until no thread gives any more. The receiver goes with it, so that no thread waits for a dead one.
     fn all(mut self, found: mpsc::Receiver<Found>, folder: &JobFolder, say: Say) -> Result<(), WorkerError> {
+        let mut said = Instant::now();
         for Found { first, rows, truncated } in found {
             let mut remark = truncated as u64;
             for (features, row) in rows.into_iter().zip(first..) {
@@ -252,6 +289,10 @@ impl<'a> Gathering<'a> {
                     folder.write_block(&block)?;
                     say(&Message::Rows(block.rows()))?;
                 }
+            }
+            if said.elapsed() > SIGN_OF_LIFE {
+                say(&Message::Alive)?;
+                said = Instant::now();
             }
         }
         self.failure.map_or(Ok(()), |(_, failure)| Err(failure))

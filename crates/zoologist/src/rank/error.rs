@@ -46,6 +46,8 @@ pub enum Error {
         path: String,
         /// The first few reasons.
         reasons: String,
+        /// Their kind.
+        fault: Fault,
     },
     /// There is no metric of that name.
     #[error("`{0}` is no metric; known are: {known}", known = crate::score::METRICS.iter().map(|metric| metric.name).collect::<Vec<_>>().join(", "))]
@@ -123,8 +125,8 @@ impl Fail for Error {
             | Self::Source { .. }
             | Self::Huge { .. }
             | Self::NoRows
-            | Self::NothingReadable { .. }
-            | Self::NoModel { .. } => Fault::Input,
+            | Self::NothingReadable { .. } => Fault::Input,
+            Self::NoModel { fault, .. } => *fault,
             Self::TooLarge { .. } => Fault::Limit,
             Self::UnknownMetric(_) | Self::LabelsNeeded(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,

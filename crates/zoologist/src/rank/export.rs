@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use npyz::WriterBuilder;
 use serde::Serialize;
 
-use super::features::{self, Failure};
+use super::features::{self, Failure, Unusable};
 use super::{Error, Progress, Skipped, candidate, samples};
-use crate::base::{Values, path_text};
+use crate::base::{Fault, Values, path_text};
 use crate::data::TableOptions;
 use crate::extract::launch::Machinery;
 use crate::extract::{Description, Extractor, LayerSet};
@@ -62,13 +62,15 @@ pub fn features(
     let noun = job.dataset.inputs.noun();
     if model.input.noun() != noun {
         let reasons = format!("it takes {}, and the samples are {noun}", model.input.noun());
-        return Err(Error::NoModel { path: model.name, reasons });
+        return Err(Error::NoModel { path: model.name, reasons, fault: Fault::Input });
     }
     let found =
         features::extract(&model.name, &extractor, &job, job.len(), machinery, progress).map_err(|failure| {
             match failure {
                 Failure::Run(error) => error,
-                Failure::Candidate(reasons) => Error::NoModel { path: model.name.clone(), reasons },
+                Failure::Candidate(Unusable { reason, fault }) => {
+                    Error::NoModel { path: model.name.clone(), reasons: reason, fault }
+                }
             }
         })?;
     let name = |row: usize| job.dataset.inputs.describe(row);

@@ -10,7 +10,7 @@ use super::Error;
 use super::plan::Progress;
 use super::samples::Job;
 use crate::base::path_text::show;
-use crate::base::{Features, Values};
+use crate::base::{Fail, Fault, Features, Values};
 use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::{Description, Extractor, OnnxRunner, Order, RuntimeChoice};
@@ -50,9 +50,25 @@ pub struct PassTiming {
 /// Why one candidate has no features.
 pub enum Failure {
     /// It failed; the others go on.
-    Candidate(String),
+    Candidate(Unusable),
     /// Nothing can go on.
     Run(Error),
+}
+
+/// Why one candidate can't be used.
+#[derive(Debug, Clone)]
+pub struct Unusable {
+    /// The reason.
+    pub reason: String,
+    /// Its kind.
+    pub fault: Fault,
+}
+
+impl Unusable {
+    /// For a reason that lies in the model or the data.
+    pub fn because(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), fault: Fault::Input }
+    }
 }
 
 /// Key of the entry of the sealed file that describes the extractor.
@@ -106,7 +122,8 @@ impl Pass<'_> {
         let known = known.filter(|_| missing.is_empty());
         let from_store = known.is_some();
         let description = known.map_or_else(|| self.work(&missing), Ok)?;
-        let text = serde_json::to_string(&description).map_err(|error| Failure::Candidate(error.to_string()))?;
+        let text = serde_json::to_string(&description)
+            .map_err(|error| Failure::Candidate(Unusable::because(error.to_string())))?;
         let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
         let whole = self.rows == self.job.len();
         let joined = if whole { self.folder.seal(&wanted, metadata) } else { self.folder.join(&wanted, metadata) };
@@ -140,7 +157,9 @@ impl Pass<'_> {
             LaunchError::Interrupted => Failure::Run(Error::Interrupted),
             LaunchError::Start(_) | LaunchError::Refused(_) => Failure::Run(Error::Worker(error.to_string())),
             LaunchError::Store(error) => stop(error),
-            LaunchError::Model(_) | LaunchError::Died(_) => Failure::Candidate(error.to_string()),
+            LaunchError::Model(_) | LaunchError::Died(_) | LaunchError::Memory(_) | LaunchError::Time(_) => {
+                Failure::Candidate(Unusable { reason: error.to_string(), fault: error.fault() })
+            }
         })?;
         let before = self.timing()?;
         let seconds = before.seconds + begun.elapsed().as_secs_f64();
@@ -193,8 +212,10 @@ impl Pass<'_> {
 
     fn finished(self, sealed: Sealed, from_store: bool, in_use: JobUse) -> Result<Extracted, Failure> {
         let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
-        let Some(description) = description else {
-            return Err(Failure::Candidate("the kept features lack their description; delete the cache".to_owned()));
+        let Some(description) = description.filter(|found: &Description| found.is_sound() && found.dim == sealed.dim)
+        else {
+            let reason = "the kept features lack a description that fits them; delete the cache";
+            return Err(Failure::Candidate(Unusable::because(reason)));
         };
         let timing = self.timing()?;
         let (truncated, mut values, mut failures) = (sealed.truncated, sealed.values, sealed.failures);

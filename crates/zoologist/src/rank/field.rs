@@ -1,7 +1,7 @@
 //! The candidates with their features: all rows of every candidate, or as many as each saw in a race.
 
 use super::candidate::{self, Candidate};
-use super::features::{self, Extracted, Failure};
+use super::features::{self, Extracted, Failure, Unusable};
 use super::layers::{self, Layers, View};
 use super::plan::{Budget, Plan, Progress};
 use super::samples::Samples;
@@ -24,7 +24,7 @@ pub struct Outcome {
     /// Whether it was stopped because it can't win.
     pub stopped: bool,
     /// Its features and which of them are looked at, or why there are none.
-    pub result: Result<(Extracted, View), String>,
+    pub result: Result<(Extracted, View), Unusable>,
 }
 
 /// What all candidates stand on.
@@ -97,7 +97,7 @@ impl Ground<'_> {
         let noun = job.dataset.inputs.noun();
         let stopped = false;
         if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
-            let result = Err(format!("it takes {taken}, and the samples are {noun}"));
+            let result = Err(Unusable::because(format!("it takes {taken}, and the samples are {noun}")));
             return Ok(Outcome { candidate, rows, stopped, result });
         }
         let (name, extractor) = (&candidate.name, &candidate.extractor);
@@ -107,9 +107,9 @@ impl Ground<'_> {
                 Ok((found, view))
             }
             Err(Failure::Run(error)) => return Err(error),
-            Err(Failure::Candidate(reason)) => {
-                self.progress.say(&format!("{name}: failed: {reason}"));
-                Err(reason)
+            Err(Failure::Candidate(unusable)) => {
+                self.progress.say(&format!("{name}: failed: {}", unusable.reason));
+                Err(unusable)
             }
         };
         Ok(Outcome { candidate, rows, stopped, result })
@@ -163,7 +163,7 @@ impl Stage {
         let Ok((found, view)) = &mut outcome.result else { return Ok(()) };
         match layers::view(ground.plan.layers, found, ground.metric, self.choosing.as_ref())? {
             Ok(chosen) => *view = chosen,
-            Err(reason) => outcome.result = Err(reason),
+            Err(reason) => outcome.result = Err(Unusable::because(reason)),
         }
         Ok(())
     }

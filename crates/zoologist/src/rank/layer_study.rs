@@ -7,12 +7,12 @@ use rayon::prelude::*;
 
 use super::Error;
 use super::candidate::{self, Candidate};
-use super::features::{self, Extracted, Failure};
+use super::features::{self, Extracted, Failure, Unusable};
 use super::layers::View;
 use super::plan::Progress;
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
-use crate::base::{Features, Seed, Values};
+use crate::base::{Fail, Features, Seed, Values};
 use crate::data::TableOptions;
 use crate::extract::launch::{self, Machinery};
 use crate::extract::{Description, Extractor, LayerSet};
@@ -53,7 +53,11 @@ pub fn list(
 ) -> Result<LayerList, Error> {
     let model = zoo::model(model, access)?;
     let extractor = Extractor::Network(candidate::plan(&model, LayerSet::All, pooling));
-    let refuse = |error: launch::LaunchError| Error::NoModel { path: model.name.clone(), reasons: error.to_string() };
+    let refuse = |error: launch::LaunchError| Error::NoModel {
+        path: model.name.clone(),
+        reasons: error.to_string(),
+        fault: error.fault(),
+    };
     let description = launch::describe(machinery, &extractor).map_err(refuse)?;
     let layer = |(index, layer): (usize, &crate::extract::LayerDescription)| ListedLayer {
         name: layer.name.clone(),
@@ -90,7 +94,7 @@ pub fn study(
     let own =
         Candidate { name: model.name.clone(), baseline: false, extractor: Extractor::Network(network), notes: vec![] };
     let found = extracted(&own, &samples, machinery, progress)?
-        .map_err(|reasons| Error::NoModel { path: model.name.clone(), reasons })?;
+        .map_err(|Unusable { reason, fault }| Error::NoModel { path: model.name.clone(), reasons: reason, fault })?;
     let controls = controls(&own, &samples, plan.seed, machinery, progress)?;
     let failed: Vec<usize> = found.failures.iter().map(|failure| failure.row as usize).collect();
     let settings = Settings { seed: plan.seed, ..Settings::default() };
@@ -135,7 +139,7 @@ fn skipped(samples: &Samples, found: &Extracted) -> Vec<(String, String)> {
     left_out.chain(found.failures.iter().map(failure)).collect()
 }
 
-type Outcome = Result<Extracted, String>;
+type Outcome = Result<Extracted, Unusable>;
 
 fn extracted(
     candidate: &Candidate,
@@ -145,13 +149,13 @@ fn extracted(
 ) -> Result<Outcome, Error> {
     let noun = samples.job.dataset.inputs.noun();
     if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
-        return Ok(Err(format!("it takes {taken}, and the samples are {noun}")));
+        return Ok(Err(Unusable::because(format!("it takes {taken}, and the samples are {noun}"))));
     }
     match features::extract(&candidate.name, &candidate.extractor, &samples.job, samples.job.len(), machinery, progress)
     {
         Ok(found) => Ok(Ok(found)),
         Err(Failure::Run(error)) => Err(error),
-        Err(Failure::Candidate(reason)) => Ok(Err(reason)),
+        Err(Failure::Candidate(unusable)) => Ok(Err(unusable)),
     }
 }
 
@@ -205,7 +209,7 @@ fn rows(
                 let row = blank(name, None, view.dim, true);
                 filled(row, found, &view, scored, probe)?
             }
-            Err(reason) => (LayerRow { note: Some(reason.clone()), ..blank(name, None, 0, true) }, None),
+            Err(unusable) => (LayerRow { note: Some(unusable.reason.clone()), ..blank(name, None, 0, true) }, None),
         });
     }
     Ok(rows)

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::candidate::Candidate;
+use super::features::Unusable;
 use super::field::{self, Ground, Outcome, extracted};
 use super::layers::Layers;
 use super::order::{self, Entry};
@@ -16,7 +17,7 @@ use super::{
     DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, verdict,
 };
 use crate::base::path_text::show;
-use crate::base::{Targets, Task};
+use crate::base::{Fault, Targets, Task};
 use crate::extract::launch::Machinery;
 use crate::score::{self, Metric};
 use crate::zoo::{self, Access};
@@ -106,12 +107,15 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
     }
     let refused = zoo.refused.iter().map(|refused| format!("{}: {}", show(&refused.path), refused.reason));
     let failed = outcomes.iter().filter(|outcome| !outcome.candidate.baseline);
-    let failed =
-        failed.filter_map(|outcome| Some(format!("{}: {}", outcome.candidate.name, outcome.result.as_ref().err()?)));
+    let failed: Vec<(&Candidate, &Unusable)> =
+        failed.filter_map(|outcome| Some((&outcome.candidate, outcome.result.as_ref().err()?))).collect();
+    let limited = zoo.refused.is_empty() && failed.iter().all(|(_, unusable)| unusable.fault == Fault::Limit);
+    let failed = failed.iter().map(|(candidate, unusable)| format!("{}: {}", candidate.name, unusable.reason));
     let reasons: Vec<String> = refused.chain(failed).collect();
     let more = if reasons.len() > 3 { format!("\nand {} more", reasons.len() - 3) } else { String::new() };
     let reasons = format!("{}{more}", reasons.into_iter().take(3).collect::<Vec<_>>().join("\n"));
-    Err(Error::NoModel { path: show(&zoo.path), reasons })
+    let fault = if limited { Fault::Limit } else { Fault::Input };
+    Err(Error::NoModel { path: show(&zoo.path), reasons, fault })
 }
 
 fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Option<Judges>, Error> {
@@ -161,8 +165,11 @@ fn entries(
     }
     let failed = outcomes.iter().filter_map(|outcome| Some(failure(outcome, outcome.result.as_ref().err()?)));
     entries.extend(failed);
-    most.map(|scored| (entries, scored))
-        .ok_or_else(|| Error::NoModel { path: show(&ground.plan.zoo), reasons: "no candidate has features".to_owned() })
+    most.map(|scored| (entries, scored)).ok_or_else(|| Error::NoModel {
+        path: show(&ground.plan.zoo),
+        reasons: "no candidate has features".to_owned(),
+        fault: Fault::Input,
+    })
 }
 
 /// How many rows would be scored if everybody saw all of them.
@@ -177,8 +184,8 @@ fn available_rows(outcomes: &[Outcome], scored: &Scored, samples: &Samples, laye
     }
 }
 
-fn failure(outcome: &Outcome, reason: &str) -> Entry {
-    let model = RankedModel { error: Some(reason.to_owned()), ..unscored(&outcome.candidate) };
+fn failure(outcome: &Outcome, unusable: &Unusable) -> Entry {
+    let model = RankedModel { error: Some(unusable.reason.clone()), ..unscored(&outcome.candidate) };
     Entry { model, evaluation: None }
 }
 
@@ -186,7 +193,7 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: 
     let mut model = unscored(&outcome.candidate);
     let (found, view) = match &outcome.result {
         Ok(both) => both,
-        Err(reason) => return Ok(failure(outcome, reason)),
+        Err(unusable) => return Ok(failure(outcome, unusable)),
     };
     let begun = Instant::now();
     let evaluations = scoring::scores(metrics, scored, found, view)?;

@@ -1,10 +1,5 @@
 //! Opening the files of a model that is not trusted: regular files only, and only beneath its folder.
-//!
-//! Links are followed first and judged by where they end. A snapshot in the Hugging Face cache is made of links into
-//! the cache's own `blobs` folder beside `snapshots`: those are allowed. Newer tools keep there links into one store of
-//! the whole cache, which is marked as such: those are allowed too.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -12,13 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{Error, Problem};
+use crate::base::Enclosure;
 
 /// No file of settings is larger.
 const LARGEST_SETTINGS: u64 = 16 << 20;
 /// How much of a file is hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
-/// The file by which `huggingface_hub` knows the store of a cache.
-const MARK_OF_SHARED: &str = ".huggingface-shared-blobs";
 /// How a placeholder of Git LFS begins.
 const PLACEHOLDER: &[u8] = b"version https://git-lfs";
 
@@ -26,16 +20,14 @@ const PLACEHOLDER: &[u8] = b"version https://git-lfs";
 #[derive(Debug)]
 pub(super) struct Root {
     folder: PathBuf,
-    allowed: Vec<PathBuf>,
+    enclosure: Enclosure,
 }
 
 impl Root {
     /// That folder. It may itself be a link: the user chose it.
     pub fn new(folder: &Path) -> Result<Self, Error> {
-        let real = fs::canonicalize(folder).map_err(Error::reading(folder))?;
-        let mut allowed = content_of_snapshot(&real);
-        allowed.push(real);
-        Ok(Self { folder: folder.to_path_buf(), allowed })
+        let enclosure = Enclosure::new(folder).map_err(Error::reading(folder))?;
+        Ok(Self { folder: folder.to_path_buf(), enclosure })
     }
 
     /// The folder, as it was given.
@@ -52,8 +44,7 @@ impl Root {
         if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Ok(None);
         }
-        let real = fs::canonicalize(&path).map_err(Error::reading(&path))?;
-        if !self.allowed.iter().any(|folder| real.starts_with(folder)) {
+        if !self.enclosure.holds(&path).map_err(Error::reading(&path))? {
             return Err(Problem::Outside.at(&path));
         }
         regular(&path).map(|()| Some(path))
@@ -78,19 +69,6 @@ impl Root {
         let folder = self.folder.join(relative);
         if folder.is_dir() { entries(&folder) } else { Ok(Vec::new()) }
     }
-}
-
-/// Where the content lies of the cached repository that a folder is a snapshot of, or part of a snapshot: its own
-/// `blobs` folder, and the store that all repositories of the cache share, if there is one.
-fn content_of_snapshot(real: &Path) -> Vec<PathBuf> {
-    let snapshots = real.ancestors().find(|above| above.file_name() == Some(OsStr::new("snapshots")));
-    let Some(repository) = snapshots.and_then(Path::parent) else { return Vec::new() };
-    if !repository.file_name().is_some_and(|name| name.to_string_lossy().starts_with("models--")) {
-        return Vec::new();
-    }
-    let shared = repository.with_file_name("blobs");
-    let shared = Some(shared).filter(|store| store.join(MARK_OF_SHARED).is_file());
-    [Some(repository.join("blobs")), shared].into_iter().flatten().collect()
 }
 
 /// The names in a folder, in the order of their bytes, hidden ones left out.

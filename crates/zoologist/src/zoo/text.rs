@@ -43,6 +43,16 @@ pub enum Vocabulary {
     InWeights,
 }
 
+impl Vocabulary {
+    /// The file that it is read from, relative to the model's folder, if that is not the file of weights.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Tokenizer(file) | Self::WordList(file) => Some(&file.path),
+            Self::InWeights => None,
+        }
+    }
+}
+
 /// A file of the model, relative to its folder, and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextFile {

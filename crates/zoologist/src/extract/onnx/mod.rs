@@ -20,6 +20,7 @@ pub use graph::{FeatureSource, Graph, LayerValue, PictureInput, Pooling, TextInp
 pub use pooled::{PooledAs, PooledOutputs};
 pub use wire::{Added, AddedNode};
 
+use super::files;
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault, Seed};
 
@@ -75,7 +76,7 @@ impl ModelBytes {
     /// Reads a model and the external data that it names, all from beneath `folder`. External data may come from the
     /// files of `allowed` only, whose digests were checked with the model's.
     pub fn read(folder: &Path, weights: &Path, allowed: &[PathBuf]) -> Result<Self, ModelError> {
-        let model = read_file(&folder.join(weights))?;
+        let model = read_file(folder, weights)?;
         let home = weights.parent().unwrap_or_else(|| Path::new(""));
         let mut external = BTreeMap::new();
         for tensor in wire::tensors(&model)? {
@@ -83,7 +84,7 @@ impl ModelBytes {
             if let Entry::Vacant(place) = external.entry(file) {
                 let path = plain(home, place.key()).filter(|path| allowed.contains(path));
                 let path = path.ok_or_else(|| ModelError::Escapes(place.key().clone()))?;
-                place.insert(read_file(&folder.join(path))?);
+                place.insert(read_file(folder, &path)?);
             }
         }
         Ok(Self { model, external })
@@ -149,6 +150,7 @@ fn plain(home: &Path, file: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })
+fn read_file(folder: &Path, file: &Path) -> Result<Vec<u8>, ModelError> {
+    let path = files::checked(folder, file)?;
+    std::fs::read(&path).map_err(|source| ModelError::Read { path, source })
 }

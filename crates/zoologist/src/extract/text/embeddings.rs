@@ -17,6 +17,7 @@ use super::tokens::{TokenIds, Tokens};
 use crate::base::path_text::{escape, show};
 use crate::base::{Seed, Values};
 use crate::data;
+use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute};
 use crate::extract::order::{Description, NetworkPlan};
 use crate::store::Text;
@@ -56,7 +57,7 @@ impl Embeddings {
         settings: &TextSettings,
         permuted: Option<Seed>,
     ) -> Result<(Description, Self), ModelError> {
-        let mut table = read(&plan.folder.join(&plan.weights))?;
+        let mut table = read(&files::checked(&plan.folder, &plan.weights)?)?;
         if let Some(seed) = permuted {
             permute(&mut table.values, 1, seed.stream("permuted weights", "embedding table"));
         }

@@ -4,6 +4,7 @@ use safetensors::SafeTensors;
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
 use crate::base::Seed;
+use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute};
 use crate::extract::order::{LayerSet, NetworkPlan};
 use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
@@ -35,7 +36,8 @@ pub fn ready(plan: &NetworkPlan, permuted: Option<Seed>, runtime: &dyn Runtime) 
 }
 
 fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
-    let (config, weights) = (plan.folder.join("config.json"), plan.folder.join(&plan.weights));
+    let config = files::checked(&plan.folder, "config.json".as_ref())?;
+    let weights = files::checked(&plan.folder, &plan.weights)?;
     let refuse = |path: &std::path::Path| {
         let path = path.to_owned();
         move |source| ModelError::Read { path, source }

@@ -11,6 +11,7 @@ use tokenizers::{
 };
 
 use crate::base::path_text::{escape, show};
+use crate::extract::files;
 use crate::extract::onnx::ModelError;
 use crate::store::Text;
 use crate::zoo::{TextSettings, TokenPooling, Vocabulary};
@@ -56,8 +57,8 @@ impl Tokens {
         limit: Option<usize>,
     ) -> Result<Self, ModelError> {
         let mut tokenizer = match &settings.vocabulary {
-            Vocabulary::Tokenizer(file) => read(&folder.join(&file.path))?,
-            Vocabulary::WordList(file) => of_words(lines(&folder.join(&file.path))?)?,
+            Vocabulary::Tokenizer(file) => read(&files::checked(folder, &file.path)?)?,
+            Vocabulary::WordList(file) => of_words(lines(&files::checked(folder, &file.path)?)?)?,
             Vocabulary::InWeights => of_words(words)?,
         };
         let longest = settings.max_tokens.into_iter().chain(limit).min().unwrap_or(LONGEST);
