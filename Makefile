@@ -8,7 +8,7 @@ ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 
-.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth soak test-python
+.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing soak test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,11 @@ truth: build ## How well scores agree with held-out probes: make truth DATA="set
 	@test -n "$(DATA)" || { echo "give data sets: make truth DATA=\"path other-path\" [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
 	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
 	PATH="$(DEMO_PATH)" $(PYTHON) benches/truth.py $(or $(ZOO),demo/zoo) $(DATA)
+
+racing: build ## Does a race find what the full pass finds, and what does it save? make racing DATA="set other-set" [ZOO=demo/zoo-text SEEDS=50]
+	@test -n "$(DATA)" || { echo "give data sets: make racing DATA=\"path other-path\" [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
+	PATH="$(DEMO_PATH)" $(PYTHON) benches/racing.py $(or $(ZOO),demo/zoo) $(or $(SEEDS),50) $(DATA)
 
 soak: build ## Make the n-th system call on the cache fail, for every n: exit 6, and equal results when run again (needs strace)
 	$(PYTHON) soak/syscall_faults.py

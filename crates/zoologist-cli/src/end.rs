@@ -12,6 +12,8 @@ pub enum Outcome {
     Complete,
     /// Some models or samples failed; each is named in the result.
     WithFailures,
+    /// The user stopped the run; the result says what was not looked at.
+    Interrupted,
 }
 
 /// A failure: its kind and what to tell the user.
@@ -53,6 +55,7 @@ pub fn of(result: Result<Outcome>) -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::WithFailures) => ExitCode::from(4),
+        Ok(Outcome::Interrupted) => ExitCode::from(code(Fault::Interrupted)),
         Err(failure) => {
             let message: Vec<&str> = failure.message.lines().take(5).collect();
             // Nothing can be told to somebody whose error output is closed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use zoologist::base::parse_size;
 use zoologist::extract::Limits;
 
 /// What a worker process may use.
@@ -25,32 +26,8 @@ impl LimitOptions {
     }
 }
 
-/// A number of bytes, with or without a unit; units are powers of 1024, as memory is counted.
+/// A number of bytes above 0, with or without a unit.
 fn size(text: &str) -> Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim().to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        _ => return Err("give a size such as 800MiB or 4GiB".to_owned()),
-    };
-    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "give a size such as 800MiB or 4GiB".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_have_units_or_none() {
-        let sizes = ["1000", "800MiB", "2g", "3 GB", "1k"].map(size);
-        assert_eq!(sizes, [1000, 800 << 20, 2 << 30, 3 << 30, 1 << 10].map(Ok));
-        for wrong in ["", "0", "-1", "1.5GiB", "4 cats", "99999999999T", "GiB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
+    let bytes = parse_size(text)?;
+    if bytes > 0 { Ok(bytes) } else { Err("give a size such as 800MiB or 4GiB".to_owned()) }
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Fixture, Run, model, without_timing};
+use common::{Fixture, Run, children, model, without_timing};
 
 #[test]
 fn models_and_baselines_are_ranked_with_evidence() {
@@ -196,12 +196,6 @@ fn the_report_is_one_offline_page() {
     for outside in ["http://", "https://", "<script", "src="] {
         assert!(!page.contains(outside), "{outside}");
     }
-}
-
-/// The children of a process, by `/proc`.
-fn children(parent: u32) -> Vec<u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    fs::read_to_string(path).unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
 fn order_of(worker: u32) -> String {

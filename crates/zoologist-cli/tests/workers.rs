@@ -4,11 +4,11 @@
 mod common;
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use common::onnx::{looping, memory_eater, stack_overflow};
-use common::{Fixture, Run, model, without_timing};
+use common::{Fixture, Run, children, model, signal, wait_until, without_timing};
 
 /// More rows than any machine can hold: 5 TB.
 const IMPOSSIBLE: u64 = 400_000_000_000;
@@ -67,29 +67,10 @@ fn a_limit_as_the_only_subject_ends_with_5_and_a_crash_with_3() {
     assert_eq!(refused.code, 2, "{}", refused.err);
 }
 
-/// The children of a process, by `/proc`.
-fn children(parent: u32) -> Vec<u32> {
-    let path = format!("/proc/{parent}/task/{parent}/children");
-    fs::read_to_string(path).unwrap_or_default().split_whitespace().filter_map(|id| id.parse().ok()).collect()
-}
-
 /// Whether a process runs, and is not only waiting to be buried.
 fn runs(process: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     status.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-}
-
-fn signal(name: &str, processes: &[u32]) {
-    let ids: Vec<String> = processes.iter().map(u32::to_string).collect();
-    assert!(Command::new("kill").arg(format!("-{name}")).args(ids).status().unwrap().success());
-}
-
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_mins(1), "{what}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// A ranking that runs, and its worker, which the parent needs a moment to start.

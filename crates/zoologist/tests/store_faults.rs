@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use zoologist::base::{Seed, Stream};
-use zoologist::store::{About, Block, JobFolder, Kept, Key, RowFailure, Store, Texts, Unsound, read_order};
+use zoologist::store::{About, Block, JobFolder, Kept, Key, RowFailure, Sealed, Store, Texts, Unsound, read_order};
 
 const FLIPS: usize = 300;
 const CUTS: usize = 60;
@@ -54,7 +54,7 @@ impl Cache {
     fn read(&self) -> Vec<Option<Reading>> {
         let mut found = vec![];
         for job in [&self.finished, &self.half] {
-            found.push(shown(job.sealed().unwrap().sound()));
+            found.push(shown(job.sealed().unwrap().sound().map(|sealed| content(&sealed))));
             found.extend(ROWS.iter().map(|rows| shown(job.block(rows).unwrap().sound())));
             found.extend(["timing", "logme"].map(|what| shown(job.result::<Vec<f64>>(&result(what)).unwrap())));
             found.push(shown(job.about().unwrap().sound()));
@@ -67,6 +67,12 @@ impl Cache {
     fn faults(&self) -> Vec<PathBuf> {
         self.store.verify().unwrap().faults.into_iter().map(|fault| fault.path).collect()
     }
+}
+
+fn content(sealed: &Sealed) -> impl std::fmt::Debug + use<> {
+    let (mut values, places) = (vec![], (0..sealed.rows.count()).collect::<Vec<usize>>());
+    sealed.rows.visit(&places, |row| values.extend_from_slice(row)).unwrap();
+    (sealed.rows.dim(), values, sealed.failures.clone(), sealed.truncated.clone(), sealed.metadata.clone())
 }
 
 fn shown<T: std::fmt::Debug>(value: Option<T>) -> Option<Reading> {

@@ -1,7 +1,9 @@
 //! `zoologist extract`.
 
-use zoologist::rank::Progress;
-use zoologist::rank::export::{self, Request};
+use zoologist::base::Seed;
+use zoologist::extract::LayerSet;
+use zoologist::rank::statistics::Worker;
+use zoologist::rank::{Layers, Progress, export, shards};
 use zoologist::report;
 use zoologist::store::Store;
 
@@ -16,15 +18,50 @@ pub fn run(global: &Global, options: &Extract) -> Result<Outcome> {
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let access = machinery::access(global, &say);
-    let request = Request {
-        model: options.model.clone(),
+    match (options.shard, &options.output) {
+        (Some(worker), _) => {
+            let done = shards::store(&part(global, options, worker)?, &access, &machinery, &progress)?;
+            drop(progress);
+            print(&if global.json { report::json::to_string(&done) } else { report::text::stored(&done) })?;
+            Ok(outcome(global, !done.skipped.is_empty() || done.models.iter().any(|model| model.error.is_some())))
+        }
+        (None, Some(output)) => {
+            let request = export::Request {
+                model: options.model.clone(),
+                data: options.data.clone(),
+                table: options.table.table().map_err(Failure::usage)?,
+                pooling: options.pooling.map(PoolingName::pooling),
+                layers: layer_set(options)?,
+                output: output.clone(),
+            };
+            let done = export::features(&request, &access, &machinery, &progress)?;
+            drop(progress);
+            print(&if global.json { report::json::to_string(&done) } else { report::text::exported(&done) })?;
+            Ok(outcome(global, !done.skipped.is_empty()))
+        }
+        (None, None) => Err(Failure::usage("give --output FILE.npy, or --shard I/N")),
+    }
+}
+
+/// A worker's part of what `rank` will need.
+fn part(global: &Global, options: &Extract, worker: Worker) -> Result<shards::Request> {
+    Ok(shards::Request {
+        zoo: options.model.clone(),
         data: options.data.clone(),
         table: options.table.table().map_err(Failure::usage)?,
+        samples: options.samples.map(|count| count as usize),
+        layers: options.layers.layers(),
         pooling: options.pooling.map(PoolingName::pooling),
-        layers: options.layers.set(),
-        output: options.output.clone(),
-    };
-    let done = export::features(&request, &access, &machinery, &progress)?;
-    print(&if global.json { report::json::to_string(&done) } else { report::text::exported(&done) })?;
-    Ok(outcome(global, !done.skipped.is_empty()))
+        seed: Seed(global.seed),
+        worker,
+    })
+}
+
+/// What can be written into one file: layers that are chosen by their scores can't.
+fn layer_set(options: &Extract) -> Result<LayerSet> {
+    match options.layers.layers() {
+        Layers::Last => Ok(LayerSet::Last),
+        Layers::All => Ok(LayerSet::All),
+        Layers::Mean | Layers::Best => Err(Failure::usage("--layers mean and best need --shard: give last or all")),
+    }
 }

@@ -22,6 +22,7 @@ pub fn machinery(global: &Global, runtime: RuntimeName, limits: &LimitOptions, s
         launcher: Launcher { program, stop: &STOP, limits: limits.limits() },
         runtime: choose(runtime)?,
         threads: threads(global),
+        jobs: 1,
     })
 }
 

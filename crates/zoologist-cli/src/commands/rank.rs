@@ -1,10 +1,11 @@
 //! `zoologist rank`.
 
 use zoologist::base::Seed;
+use zoologist::extract::launch::Machinery;
 use zoologist::rank::race::Rule;
 use zoologist::rank::{self, ModelStatus, Plan, Progress, Ranking};
 use zoologist::report;
-use zoologist::store::Store;
+use zoologist::store::{Store, write_whole};
 
 use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
@@ -33,22 +34,27 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         budget: options.budget.budget(),
         rule: Rule { top: options.top as usize, confidence: options.confidence },
         seed: Seed(global.seed),
+        from_store: options.from_store,
         truth: options.truth.is_some(),
     };
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
+    let machinery = Machinery { jobs: options.jobs.into(), ..machinery };
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
     let ranking = rank::run(&plan, &machinery::access(global, &say), &machinery, &progress)?;
     drop(progress);
     if let Some(path) = &options.report {
         let page = report::html::ranking(&ranking).map_err(Failure::internal)?;
-        std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))?;
+        write_whole(path, |into| into.write_all(page.as_bytes()))?;
     }
     print(&if global.json {
         report::json::to_string(&ranking)
     } else {
         report::table::ranking(&ranking, super::terminal_width())
     })?;
+    if ranking.interrupted {
+        return Ok(Outcome::Interrupted);
+    }
     Ok(outcome(global, has_failures(&ranking)))
 }
 

@@ -9,6 +9,7 @@ mod fault;
 mod features;
 pub mod path_text;
 mod seed;
+mod size;
 mod targets;
 mod vector;
 
@@ -17,5 +18,6 @@ pub use enclosure::Enclosure;
 pub use fault::{Fail, Fault};
 pub use features::{Features, Values};
 pub use seed::{Seed, Stream};
+pub use size::parse_size;
 pub use targets::{Classes, Columns, Interned, Targets, TargetsError, Task, absent_numbers};
 pub use vector::vectorised;

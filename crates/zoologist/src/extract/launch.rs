@@ -42,8 +42,17 @@ pub struct Machinery {
     pub launcher: Launcher,
     /// What runs ONNX models.
     pub runtime: OnnxRunner,
-    /// Threads per worker.
+    /// Threads of all workers together.
     pub threads: usize,
+    /// How many workers may run at once.
+    pub jobs: usize,
+}
+
+impl Machinery {
+    /// Threads of one worker: workers that run at once share the cores.
+    pub fn threads_per_worker(&self) -> usize {
+        (self.threads / self.jobs.max(1)).max(1)
+    }
 }
 
 /// How workers are started and stopped.
@@ -64,7 +73,7 @@ pub trait Listener {
 
 /// Runs a worker to its end.
 pub fn run(
-    launcher: &Launcher,
+    machinery: &Machinery,
     folder: &JobFolder,
     order: &Order,
     listener: &mut dyn Listener,
@@ -72,7 +81,8 @@ pub fn run(
     let rows = order.blocks.iter().map(ExactSizeIterator::len).sum();
     let heard = Heard { listener, rows, description: None, tokens: None };
     let assignment = Assignment::Features(Box::new(order.clone()));
-    converse(launcher, folder, assignment, launcher.limits.of_work(), heard)?.0.ok_or_else(silent)
+    let (launcher, bounds) = (&machinery.launcher, machinery.launcher.limits.of_work(machinery.jobs));
+    converse(launcher, folder, assignment, bounds, heard)?.0.ok_or_else(silent)
 }
 
 /// Lets a worker count tokens.
@@ -137,11 +147,14 @@ fn converse(
     }
     let status = child.wait().map_err(LaunchError::Start)?;
     let words = words.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    if listened.is_ok() && status.success() {
+        // Asked to stop or not: it had nothing left to do.
+        return Ok((heard.description, heard.tokens));
+    }
     if launcher.stop.load(Ordering::Relaxed) {
         return Err(LaunchError::Interrupted);
     }
-    listened?;
-    if status.success() { Ok((heard.description, heard.tokens)) } else { Err(of_process(status, &words, bounds)) }
+    Err(listened.err().unwrap_or_else(|| of_process(status, &words, bounds)))
 }
 
 /// Hears nothing of the progress.

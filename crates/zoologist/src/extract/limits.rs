@@ -45,9 +45,11 @@ pub struct Bounds {
 }
 
 impl Limits {
-    /// Those of a worker that computes features: most of the memory that is available, and ten minutes per step.
-    pub fn of_work(&self) -> Bounds {
-        Bounds { memory: self.memory.or_else(share_of_the_machine), silence: self.silence.unwrap_or(LONGEST_SILENCE) }
+    /// Those of one of some workers that compute features: its part of most of the memory that is available, and ten
+    /// minutes per step.
+    pub fn of_work(&self, workers: usize) -> Bounds {
+        let part = || Some(share_of_the_machine()? / workers.max(1) as u64);
+        Bounds { memory: self.memory.or_else(part), silence: self.silence.unwrap_or(LONGEST_SILENCE) }
     }
 
     /// Those of a worker that only says what a model is: what its files justify.
@@ -136,7 +138,7 @@ mod tests {
     fn what_the_user_asks_for_goes_first() {
         let asked = Limits { memory: Some(1 << 20), silence: Some(Duration::from_secs(3)) };
         let bounds = Bounds { memory: Some(1 << 20), silence: Duration::from_secs(3) };
-        assert_eq!((asked.of_work(), asked.of_a_look(1 << 40, 0)), (bounds, bounds));
+        assert_eq!((asked.of_work(2), asked.of_a_look(1 << 40, 0)), (bounds, bounds));
     }
 
     #[test]

@@ -242,14 +242,15 @@ impl Extractor {
         }
     }
 
-    /// What it takes, in the plural; `None` if that doesn't matter.
-    pub fn noun(&self) -> Option<&'static str> {
-        match self {
-            Self::Network(plan) | Self::PermutedNetwork(plan, _) => Some(plan.input.noun()),
-            Self::Pixels | Self::ColourHistogram => Some("pictures"),
-            Self::TfIdf { .. } | Self::TextLength => Some("texts"),
-            Self::Constant => None,
-        }
+    /// Whether it takes such samples, which are named in the plural; or why not.
+    pub fn takes(&self, samples: &str) -> Result<(), String> {
+        let taken = match self {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) => plan.input.noun(),
+            Self::Pixels | Self::ColourHistogram => "pictures",
+            Self::TfIdf { .. } | Self::TextLength => "texts",
+            Self::Constant => return Ok(()),
+        };
+        if taken == samples { Ok(()) } else { Err(format!("it takes {taken}, and the samples are {samples}")) }
     }
 
     /// What the features depend on, for the key of a job: not where the files are, but what they hold.

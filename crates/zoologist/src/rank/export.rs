@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use npyz::WriterBuilder;
 use serde::Serialize;
 
-use super::features::{self, Failure, Unusable};
+use super::features::{self, Wanted};
 use super::{Error, Progress, Skipped, candidate, samples};
-use crate::base::{Fault, Values, path_text};
+use crate::base::{Fault, path_text};
 use crate::data::TableOptions;
 use crate::extract::launch::Machinery;
 use crate::extract::{Description, Extractor, LayerSet};
+use crate::store::{self, StoredRows};
 use crate::zoo::{self, Access, TokenPooling};
 
 /// What is wanted.
@@ -59,26 +60,15 @@ pub fn features(
     let model = zoo::model(&request.model, access)?;
     let job = samples::as_they_stand(&request.data, &request.table, &machinery.store)?;
     let extractor = Extractor::Network(candidate::plan(&model, request.layers, request.pooling));
-    let noun = job.dataset.inputs.noun();
-    if model.input.noun() != noun {
-        let reasons = format!("it takes {}, and the samples are {noun}", model.input.noun());
+    if let Err(reasons) = extractor.takes(job.dataset.inputs.noun()) {
         return Err(Error::NoModel { path: model.name, reasons, fault: Fault::Input });
     }
-    let found =
-        features::extract(&model.name, &extractor, &job, job.len(), machinery, progress).map_err(|failure| {
-            match failure {
-                Failure::Run(error) => error,
-                Failure::Candidate(Unusable { reason, fault }) => {
-                    Error::NoModel { path: model.name.clone(), reasons: reason, fault }
-                }
-            }
-        })?;
+    let wanted = Wanted { name: &model.name, extractor: &extractor, job: &job, rows: job.len(), compute: true };
+    let found = features::extract(wanted, machinery, progress).map_err(|failure| failure.of(&model.name))?;
     let name = |row: usize| job.dataset.inputs.describe(row);
     let failed = |row: &usize| found.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (0..job.len()).filter(|row| !failed(row)).collect();
-    let kept = found.features.select(&rows);
-    let Values::F32(values) = kept.values() else { return Err(Error::NoLabels(model.name)) };
-    write(&request.output, kept.dim(), values)?;
+    write(&request.output, &found.rows, &rows)?;
     Ok(Exported {
         schema: 1,
         model: model.name,
@@ -93,11 +83,18 @@ pub fn features(
     })
 }
 
-fn write(path: &Path, dim: usize, values: &[f32]) -> Result<(), Error> {
-    let shape = [(values.len() / dim) as u64, dim as u64];
-    let written = crate::store::write_whole(path, |into| {
+/// Writes the rows at these places, one after the other.
+fn write(path: &Path, rows: &StoredRows, places: &[usize]) -> Result<(), Error> {
+    let shape = [places.len() as u64, rows.dim() as u64];
+    let written = store::write_whole(path, |into| {
         let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(into).begin_nd()?;
-        writer.extend(values.iter().copied())?;
+        let mut written = Ok(());
+        let visited = rows.visit(places, |row| {
+            if written.is_ok() {
+                written = writer.extend(row.iter().copied());
+            }
+        });
+        written.and(visited.map_err(std::io::Error::other))?;
         writer.finish()
     });
     Ok(written?)

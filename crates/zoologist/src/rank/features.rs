@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::layers::View;
 use super::plan::Progress;
 use super::samples::Job;
 use crate::base::path_text::show;
@@ -14,14 +16,16 @@ use crate::base::{Fail, Fault, Features, Values};
 use crate::extract::launch::Machinery;
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::{Description, Extractor, OnnxRunner, Order, RuntimeChoice};
-use crate::store::{self, About, JobFolder, JobUse, Key, RowFailure, Sealed, Unsound};
+use crate::store::{self, About, JobFolder, JobLock, JobUse, Key, RowFailure, Sealed, StoredRows, Unsound};
 
 /// The features of all samples, in their order.
 pub struct Extracted {
     /// What the extractor says of itself.
     pub description: Description,
-    /// n × d features; rows of failed samples are zeros.
-    pub features: Features,
+    /// n × d features or more, of which the first `count` rows were asked for; rows of failed samples are zeros.
+    pub rows: StoredRows,
+    /// How many rows were asked for.
+    pub count: usize,
     /// The samples that failed.
     pub failures: Vec<RowFailure>,
     /// How many texts were cut to the longest length that the model reads.
@@ -36,6 +40,15 @@ pub struct Extracted {
     pub from_store: bool,
     /// Keeps the job in the store as long as this lives: scores are written beside the features.
     _in_use: JobUse,
+}
+
+impl Extracted {
+    /// Some rows, whose places rise, in memory, as far as they are looked at.
+    pub fn features(&self, places: &[usize], view: &View) -> Result<Features, Error> {
+        let mut values = Vec::with_capacity(places.len().saturating_mul(view.dim));
+        self.rows.visit(places, |row| view.take(row, &mut values))?;
+        Ok(Features::new(view.dim, Values::F32(values)))
+    }
 }
 
 /// How long a feature pass took.
@@ -55,6 +68,18 @@ pub enum Failure {
     Run(Error),
 }
 
+impl Failure {
+    /// The same where there is no other candidate.
+    pub fn of(self, model: &str) -> Error {
+        match self {
+            Self::Run(error) => error,
+            Self::Candidate(Unusable { reason, fault }) => {
+                Error::NoModel { path: model.to_owned(), reasons: reason, fault }
+            }
+        }
+    }
+}
+
 /// Why one candidate can't be used.
 #[derive(Debug, Clone)]
 pub struct Unusable {
@@ -69,28 +94,42 @@ impl Unusable {
     pub fn because(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), fault: Fault::Input }
     }
+
+    /// Because the user stopped the run before it had its features.
+    pub fn interrupted() -> Self {
+        Self { reason: "not done: the run was interrupted".to_owned(), fault: Fault::Interrupted }
+    }
+
+    /// Whether the user stopped the run.
+    pub fn is_interrupted(&self) -> bool {
+        self.fault == Fault::Interrupted
+    }
 }
 
 /// Key of the entry of the sealed file that describes the extractor.
 const DESCRIPTION: &str = "description";
 
-/// Gets the features of a candidate for the first `rows` samples, which end where a block ends.
-pub fn extract(
-    name: &str,
-    extractor: &Extractor,
-    job: &Job,
-    rows: usize,
-    machinery: &Machinery,
-    progress: &dyn Progress,
-) -> Result<Extracted, Failure> {
-    let key = key(extractor, job, &machinery.runtime);
+/// What is wanted of one candidate.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What makes its features.
+    pub extractor: &'a Extractor,
+    /// The samples.
+    pub job: &'a Job,
+    /// How many of them, from the first; they end where a block ends.
+    pub rows: usize,
+    /// Whether what is not in the store may be computed.
+    pub compute: bool,
+}
+
+/// Gets the features of a candidate.
+pub fn extract(wanted: Wanted, machinery: &Machinery, progress: &dyn Progress) -> Result<Extracted, Failure> {
+    let key = key(wanted.extractor, wanted.job, &machinery.runtime);
     let folder = machinery.store.job(&key).map_err(stop)?;
-    let pass = Pass { name, extractor, job, rows, machinery, progress, folder, key };
-    let waiting = || progress.say(&format!("{name}: another process is at it; waiting for its result"));
-    let lock = pass.folder.lock(waiting).map_err(stop)?;
-    let in_use = pass.folder.mark_used(&lock).map_err(stop)?;
-    let about = About { model: name.to_owned(), data: show(&job.dataset.path) };
-    pass.folder.write_about(&about).map_err(stop)?;
+    let pass = Pass { wanted, machinery, progress, folder, key };
+    let (_lock, in_use) = pass.take()?;
     pass.warn_of_results().map_err(stop)?;
     let kept = pass.folder.sealed().map_err(stop)?;
     if let Some(unsound) = kept.unsound() {
@@ -100,12 +139,33 @@ pub fn extract(
     pass.finished(sealed, from_store, in_use)
 }
 
-/// What is wanted of one candidate, and where it is kept.
+/// Fills the store with some blocks of a candidate's features, while other processes fill it with others.
+pub fn extract_part(
+    wanted: Wanted,
+    part: &str,
+    blocks: &[Range<usize>],
+    machinery: &Machinery,
+    progress: &dyn Progress,
+) -> Result<Vec<RowFailure>, Failure> {
+    let key = key(wanted.extractor, wanted.job, &machinery.runtime);
+    let folder = machinery.store.job(&key).map_err(stop)?.part(part);
+    let pass = Pass { wanted, machinery, progress, folder, key };
+    let _in_use = pass.take()?;
+    if let Some(sealed) = pass.folder.sealed().map_err(stop)?.sound() {
+        let ours = |failure: &RowFailure| blocks.iter().any(|block| block.contains(&(failure.row as usize)));
+        return Ok(sealed.failures.into_iter().filter(ours).collect());
+    }
+    let missing = pass.missing(blocks).map_err(stop)?;
+    if !missing.is_empty() {
+        pass.work(&missing)?;
+    }
+    let failures = blocks.iter().map(|block| Ok(pass.folder.sound_block(block)?.failures));
+    Ok(failures.collect::<Result<Vec<_>, _>>().map_err(stop)?.concat())
+}
+
+/// One candidate's pass, and where it is kept.
 struct Pass<'a> {
-    name: &'a str,
-    extractor: &'a Extractor,
-    job: &'a Job,
-    rows: usize,
+    wanted: Wanted<'a>,
     machinery: &'a Machinery,
     progress: &'a dyn Progress,
     folder: JobFolder,
@@ -113,23 +173,46 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Takes the job for this process, as soon as no other one has it.
+    fn take(&self) -> Result<(JobLock, JobUse), Failure> {
+        let name = self.wanted.name;
+        let waiting = || self.progress.say(&format!("{name}: another process is at it; waiting for its result"));
+        let lock = self.folder.lock(waiting).map_err(stop)?;
+        let in_use = self.folder.mark_used(&lock).map_err(stop)?;
+        let about = About { model: name.to_owned(), data: show(&self.wanted.job.dataset.path) };
+        self.folder.write_about(&about).map_err(stop)?;
+        Ok((lock, in_use))
+    }
+
     /// Lets a worker compute the blocks that are missing, and joins all; says too whether none was missing.
     fn compute(&self) -> Result<(Sealed, bool), Failure> {
-        let wanted: Vec<Range<usize>> =
-            self.job.blocks.iter().filter(|block| block.end <= self.rows).cloned().collect();
+        let Wanted { job, rows, .. } = self.wanted;
+        let wanted: Vec<Range<usize>> = job.blocks.iter().filter(|block| block.end <= rows).cloned().collect();
         let missing = self.missing(&wanted).map_err(stop)?;
         let known: Option<Description> = self.folder.result(&description_key()).map_err(stop)?;
         let known = known.filter(|_| missing.is_empty());
         let from_store = known.is_some();
-        let description = known.map_or_else(|| self.work(&missing), Ok)?;
+        let description = known.map_or_else(|| self.work_if_allowed(&missing, wanted.len()), Ok)?;
         let text = serde_json::to_string(&description)
             .map_err(|error| Failure::Candidate(Unusable::because(error.to_string())))?;
         let metadata = BTreeMap::from([(DESCRIPTION.to_owned(), text)]);
-        let whole = self.rows == self.job.len();
+        let whole = rows == job.len();
         let joined = if whole { self.folder.seal(&wanted, metadata) } else { self.folder.join(&wanted, metadata) };
         let joined = joined.map_err(stop)?;
         self.make_room()?;
         Ok((joined, from_store))
+    }
+
+    fn work_if_allowed(&self, missing: &[Range<usize>], wanted: usize) -> Result<Description, Failure> {
+        if self.wanted.compute {
+            return self.work(missing);
+        }
+        let reason = format!(
+            "{} of {wanted} blocks of its features are not in the store. Run `zoologist extract MODEL DATA --shard i/n` \
+             with the same seed and options, or rank without --from-store",
+            missing.len()
+        );
+        Err(Failure::Candidate(Unusable::because(reason)))
     }
 
     /// The blocks that are to be computed.
@@ -147,12 +230,15 @@ impl Pass<'_> {
 
     /// Lets a worker compute some blocks, and keeps what it says of itself and how long it took.
     fn work(&self, blocks: &[Range<usize>]) -> Result<Description, Failure> {
-        let lacking: usize = blocks.iter().map(ExactSizeIterator::len).sum();
-        self.progress.begin(self.name, self.rows - lacking, self.rows);
+        if self.machinery.launcher.stop.load(Ordering::Relaxed) {
+            return Err(Failure::Run(Error::Interrupted));
+        }
+        let (lacking, name) = (blocks.iter().map(ExactSizeIterator::len).sum::<usize>(), self.wanted.name);
+        self.progress.begin(name, self.wanted.rows.saturating_sub(lacking), self.wanted.rows);
         let begun = Instant::now();
-        let outcome =
-            launch::run(&self.machinery.launcher, &self.folder, &self.order(blocks), &mut Watch(self.progress));
-        self.progress.end();
+        let mut watch = Watch { progress: self.progress, name };
+        let outcome = launch::run(self.machinery, &self.folder, &self.order(blocks), &mut watch);
+        self.progress.end(name);
         let description = outcome.map_err(|error| match error {
             LaunchError::Interrupted => Failure::Run(Error::Interrupted),
             LaunchError::Start(_) | LaunchError::Refused(_) => Failure::Run(Error::Worker(error.to_string())),
@@ -161,6 +247,7 @@ impl Pass<'_> {
                 Failure::Candidate(Unusable { reason: error.to_string(), fault: error.fault() })
             }
         })?;
+        let _alone = self.folder.lock_results().map_err(stop)?;
         let before = self.timing()?;
         let seconds = before.seconds + begun.elapsed().as_secs_f64();
         let timing = PassTiming { seconds, rows: before.rows + lacking };
@@ -171,11 +258,11 @@ impl Pass<'_> {
 
     fn order(&self, blocks: &[Range<usize>]) -> Order {
         Order {
-            samples: self.job.files.clone(),
+            samples: self.wanted.job.files.clone(),
             blocks: blocks.to_vec(),
-            extractor: self.extractor.clone(),
-            runtime: self.extractor.runtime(&self.machinery.runtime),
-            threads: self.machinery.threads,
+            extractor: self.wanted.extractor.clone(),
+            runtime: self.wanted.extractor.runtime(&self.machinery.runtime),
+            threads: self.machinery.threads_per_worker(),
             store_root: self.machinery.store.root().to_owned(),
             key: self.key.clone(),
         }
@@ -199,7 +286,7 @@ impl Pass<'_> {
     fn warn_of_results(&self) -> Result<(), store::Error> {
         let unsound = self.folder.unsound_results()?;
         if let Some((_, first)) = unsound.first() {
-            let (name, count) = (self.name, unsound.len());
+            let (name, count) = (self.wanted.name, unsound.len());
             let what = format!("scores and timings that were kept can't be used (the first {first})");
             self.progress.say(&format!("{name}: {count} {what}; they are computed again"));
         }
@@ -207,24 +294,36 @@ impl Pass<'_> {
     }
 
     fn warn(&self, what: &str, unsound: Unsound) {
-        self.progress.say(&format!("{}: {what} {unsound}; it is computed again", self.name));
+        self.progress.say(&format!("{}: {what} {unsound}; it is computed again", self.wanted.name));
     }
 
     fn finished(self, sealed: Sealed, from_store: bool, in_use: JobUse) -> Result<Extracted, Failure> {
         let description = sealed.metadata.get(DESCRIPTION).and_then(|text| serde_json::from_str(text).ok());
-        let Some(description) = description.filter(|found: &Description| found.is_sound() && found.dim == sealed.dim)
+        let Some(description) =
+            description.filter(|found: &Description| found.is_sound() && found.dim == sealed.rows.dim())
         else {
             let reason = "the kept features lack a description that fits them; delete the cache";
             return Err(Failure::Candidate(Unusable::because(reason)));
         };
         let timing = self.timing()?;
-        let (truncated, mut values, mut failures) = (sealed.truncated, sealed.values, sealed.failures);
         // More rows may be kept than are asked for; what comes of these must not depend on that.
-        values.truncate(self.rows.saturating_mul(sealed.dim));
-        failures.retain(|failure| failure.row < self.rows as u64);
-        let features = Features::new(sealed.dim, Values::F32(values));
+        let (rows, count) = (sealed.rows, self.wanted.rows);
+        let failures = sealed.failures.into_iter().filter(|failure| failure.row < count as u64).collect();
+        let truncated =
+            sealed.truncated.iter().filter(|block| block.first < count as u64).map(|block| block.count).sum();
         let (folder, key) = (self.folder, self.key);
-        Ok(Extracted { description, features, failures, truncated, folder, key, timing, from_store, _in_use: in_use })
+        Ok(Extracted {
+            description,
+            rows,
+            count,
+            failures,
+            truncated,
+            folder,
+            key,
+            timing,
+            from_store,
+            _in_use: in_use,
+        })
     }
 }
 
@@ -256,11 +355,14 @@ fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
     Key::of(&parts)
 }
 
-struct Watch<'a>(&'a dyn Progress);
+struct Watch<'a> {
+    progress: &'a dyn Progress,
+    name: &'a str,
+}
 
 impl Listener for Watch<'_> {
     fn rows(&mut self, count: usize) {
-        self.0.advance(count);
+        self.progress.advance(self.name, count);
     }
 }
 

@@ -1,7 +1,10 @@
 //! The candidates with their features: all rows of every candidate, or as many as each saw in a race.
 
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::candidate::{self, Candidate};
-use super::features::{self, Extracted, Failure, Unusable};
+use super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::layers::{self, Layers, View};
 use super::plan::{Budget, Plan, Progress};
 use super::samples::Samples;
@@ -14,6 +17,8 @@ use crate::zoo::Zoo;
 
 /// From so many models on, they race unless the user says otherwise.
 const WORTH_A_RACE: usize = 5;
+/// Numbers that features in memory may have for scores that stand beside the one that orders.
+const MOST_BESIDE: usize = 1 << 22;
 
 /// A candidate and what came of it.
 pub struct Outcome {
@@ -45,6 +50,8 @@ pub struct Ground<'a> {
 pub struct Stage {
     /// What is scored.
     pub scored: Scored,
+    /// What scores see that need all rows in memory and don't order, if these are too many.
+    sample: Option<Scored>,
     /// Where the best layer is chosen, if it is to be.
     choosing: Option<Scored>,
 }
@@ -59,12 +66,12 @@ pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<Vec<Outcome>, Error> {
         Budget::Race => !plan.truth,
         Budget::Auto => models.len() >= WORTH_A_RACE && !plan.truth && plan.metric != super::pool::METRIC,
     };
-    let mut outcomes = if races { raced(ground, &models)? } else { ground.all(models, samples.job.len())? };
+    let mut outcomes = if races { raced(ground, &models)? } else { ground.all(&models, samples.job.len())? };
     let rows = ran(&outcomes).map(|outcome| outcome.rows).max().unwrap_or_else(|| samples.job.len());
     if plan.baselines {
-        outcomes.extend(ground.all(candidate::without_model(&samples.job.files), rows)?);
+        outcomes.extend(ground.all(&candidate::without_model(&samples.job.files), rows)?);
         let permuted = smallest(&outcomes).and_then(|model| candidate::permuted(model, plan.seed));
-        outcomes.extend(ground.all(permuted.into_iter().collect(), rows)?);
+        outcomes.extend(ground.all(permuted.as_slice(), rows)?);
     }
     Ok(outcomes)
 }
@@ -73,46 +80,93 @@ pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<Vec<Outcome>, Error> {
 fn raced(ground: &Ground, models: &[Candidate]) -> Result<Vec<Outcome>, Error> {
     let rungs = race::rungs(&ground.samples.bounds());
     let mut outcomes: Vec<Option<Outcome>> = models.iter().map(|_| None).collect();
+    let mut before = None;
     let ends = race::run(ground.plan.rule, &rungs, models.len(), |numbers, rows| {
-        for &number in numbers {
-            outcomes[number] = Some(ground.outcome(models[number].clone(), rows)?);
+        let runners: Vec<Candidate> = numbers.iter().map(|&number| models[number].clone()).collect();
+        for (&number, outcome) in numbers.iter().zip(ground.all(&runners, rows)?) {
+            outcomes[number] = Some(outcome);
         }
         let mut here: Vec<&mut Outcome> = outcomes.iter_mut().flatten().filter(|one| one.rows == rows).collect();
+        if interrupted(here.iter().map(|outcome| &**outcome)) {
+            return Err(Error::Interrupted);
+        }
+        before = Some(rows);
         ground.evaluations(&mut here, rows)
-    })?;
+    });
     let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
-    for (outcome, end) in outcomes.iter_mut().zip(ends) {
-        outcome.stopped = end.stopped;
+    match ends {
+        Ok(ends) => outcomes.iter_mut().zip(ends).for_each(|(outcome, end)| outcome.stopped = end.stopped),
+        Err(Error::Interrupted) => fall_back(ground, &mut outcomes, before)?,
+        Err(error) => return Err(error),
     }
     Ok(outcomes)
 }
 
-impl Ground<'_> {
-    fn all(&self, candidates: Vec<Candidate>, rows: usize) -> Result<Vec<Outcome>, Error> {
-        candidates.into_iter().map(|candidate| self.outcome(candidate, rows)).collect()
-    }
-
-    fn outcome(&self, candidate: Candidate, rows: usize) -> Result<Outcome, Error> {
-        let job = &self.samples.job;
-        let noun = job.dataset.inputs.noun();
-        let stopped = false;
-        if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
-            let result = Err(Unusable::because(format!("it takes {taken}, and the samples are {noun}")));
-            return Ok(Outcome { candidate, rows, stopped, result });
-        }
-        let (name, extractor) = (&candidate.name, &candidate.extractor);
-        let result = match features::extract(name, extractor, job, rows, self.machinery, self.progress) {
-            Ok(found) => {
-                let view = View::whole(&found.description);
-                Ok((found, view))
+/// After an interruption those who are still in the race are compared at the last rung that all of them have done.
+fn fall_back(ground: &Ground, outcomes: &mut [Outcome], before: Option<usize>) -> Result<(), Error> {
+    let furthest = outcomes.iter().map(|outcome| outcome.rows).max();
+    for outcome in outcomes {
+        match before {
+            Some(rows) if Some(outcome.rows) == furthest => {
+                *outcome = ground.outcome(&outcome.candidate, rows)?;
             }
-            Err(Failure::Run(error)) => return Err(error),
-            Err(Failure::Candidate(unusable)) => {
-                self.progress.say(&format!("{name}: failed: {}", unusable.reason));
-                Err(unusable)
+            // Nobody has done a rung yet, or it was stopped before.
+            _ => outcome.stopped = before.is_some() && outcome.result.is_ok(),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the user stopped the run before some of these had their features.
+pub fn interrupted<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> bool {
+    outcomes.into_iter().any(|outcome| outcome.result.as_ref().is_err_and(Unusable::is_interrupted))
+}
+
+impl Ground<'_> {
+    /// What comes of some candidates, of as many at a time as there may be workers.
+    fn all(&self, candidates: &[Candidate], rows: usize) -> Result<Vec<Outcome>, Error> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = vec![];
+            loop {
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(candidate) = candidates.get(place) else { return Ok(done) };
+                let outcome =
+                    self.outcome(candidate, rows).inspect_err(|_| next.store(candidates.len(), Ordering::Relaxed));
+                done.push((place, outcome?));
             }
         };
-        Ok(Outcome { candidate, rows, stopped, result })
+        let done: Vec<Result<Vec<(usize, Outcome)>, Error>> = std::thread::scope(|scope| {
+            let jobs = self.machinery.jobs.clamp(1, candidates.len().max(1));
+            let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        let mut outcomes =
+            done.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect::<Vec<_>>();
+        outcomes.sort_by_key(|(place, _)| *place);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    fn outcome(&self, candidate: &Candidate, rows: usize) -> Result<Outcome, Error> {
+        let job = &self.samples.job;
+        let result = |result| Ok(Outcome { candidate: candidate.clone(), rows, stopped: false, result });
+        if let Err(reason) = candidate.extractor.takes(job.dataset.inputs.noun()) {
+            return result(Err(Unusable::because(reason)));
+        }
+        let (name, extractor) = (&candidate.name, &candidate.extractor);
+        let compute = candidate.baseline || !self.plan.from_store;
+        match features::extract(Wanted { name, extractor, job, rows, compute }, self.machinery, self.progress) {
+            Ok(found) => {
+                let view = View::whole(&found.description);
+                result(Ok((found, view)))
+            }
+            Err(Failure::Run(Error::Interrupted)) => result(Err(Unusable::interrupted())),
+            Err(Failure::Run(error)) => Err(error),
+            Err(Failure::Candidate(unusable)) => {
+                self.progress.say(&format!("{name}: failed: {}", unusable.reason));
+                result(Err(unusable))
+            }
+        }
     }
 
     /// The first `count` samples as they are scored for those who saw them.
@@ -123,10 +177,17 @@ impl Ground<'_> {
         if failed.len() == count {
             return Err(self.nothing_readable(seen_by));
         }
-        let whole = Scored::of(self.samples, count, &failed, widest(seen_by, layers), settings)?;
+        let widest = widest(seen_by, layers);
+        let scored = |count: usize| Scored::of(self.samples, count, &failed, widest, settings.clone());
+        let (whole, fewer) = (scored(count)?, MOST_BESIDE / widest);
+        let sample = if fewer < count { Some(scored(fewer)?) } else { None };
         Ok(match layers {
-            Layers::Best => Stage { choosing: Some(whole.half(false)?), scored: whole.half(true)? },
-            Layers::Last | Layers::Mean | Layers::All => Stage { choosing: None, scored: whole },
+            Layers::Best => Stage {
+                choosing: Some(whole.half(false)?),
+                scored: whole.half(true)?,
+                sample: sample.map(|sample| sample.half(true)).transpose()?,
+            },
+            Layers::Last | Layers::Mean | Layers::All => Stage { choosing: None, scored: whole, sample },
         })
     }
 
@@ -166,6 +227,28 @@ impl Stage {
             Err(reason) => outcome.result = Err(Unusable::because(reason)),
         }
         Ok(())
+    }
+
+    /// The scores of a candidate; the first metric is the one that orders.
+    pub fn scores(
+        &self,
+        metrics: &[&'static Metric],
+        found: &Extracted,
+        view: &View,
+    ) -> Result<Vec<Evaluation>, Error> {
+        let Some(sample) = &self.sample else { return scoring::scores(metrics, &self.scored, found, view) };
+        let on_sample = |place: usize, metric: &Metric| place > 0 && !metric.needs_statistics();
+        let chosen = |sampled: bool| -> Vec<&'static Metric> {
+            let pairs = metrics.iter().enumerate().filter(|(place, metric)| on_sample(*place, metric) == sampled);
+            pairs.map(|(_, metric)| *metric).collect()
+        };
+        let mut all = scoring::scores(&chosen(false), &self.scored, found, view)?;
+        let mut beside = scoring::scores(&chosen(true), sample, found, view)?;
+        let note = format!("on the first {} samples of the seeded order: it needs them in memory", sample.rows.len());
+        beside.iter_mut().for_each(|evaluation| evaluation.score.add_note(&note));
+        all.append(&mut beside);
+        all.sort_by_key(|evaluation| metrics.iter().position(|metric| metric.name == evaluation.score.metric));
+        Ok(all)
     }
 }
 

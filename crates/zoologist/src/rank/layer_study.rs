@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::Error;
 use super::candidate::{self, Candidate};
-use super::features::{self, Extracted, Failure, Unusable};
+use super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::layers::View;
 use super::plan::Progress;
 use super::samples::{self, Samples};
@@ -147,12 +147,11 @@ fn extracted(
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Outcome, Error> {
-    let noun = samples.job.dataset.inputs.noun();
-    if let Some(taken) = candidate.extractor.noun().filter(|taken| *taken != noun) {
-        return Ok(Err(Unusable::because(format!("it takes {taken}, and the samples are {noun}"))));
+    if let Err(reason) = candidate.extractor.takes(samples.job.dataset.inputs.noun()) {
+        return Ok(Err(Unusable::because(reason)));
     }
-    match features::extract(&candidate.name, &candidate.extractor, &samples.job, samples.job.len(), machinery, progress)
-    {
+    let (name, extractor, job, rows) = (&candidate.name, &candidate.extractor, &samples.job, samples.job.len());
+    match features::extract(Wanted { name, extractor, job, rows, compute: true }, machinery, progress) {
         Ok(found) => Ok(Ok(found)),
         Err(Failure::Run(error)) => Err(error),
         Err(Failure::Candidate(unusable)) => Ok(Err(unusable)),
@@ -192,8 +191,8 @@ fn rows(
     let layer = |(index, view): (usize, &View)| {
         let mut row = blank(&view.layer, Some(index), view.dim, false);
         row.cost_share = share(&found.description, found.description.layers[index].multiply_adds);
-        let before = index.checked_sub(1).map(|before| scored.features(found, &views[before]));
-        let own = scored.features(found, view);
+        let before = index.checked_sub(1).map(|before| scored.features(found, &views[before])).transpose()?;
+        let own = scored.features(found, view)?;
         row.block_influence = before.and_then(|before| block_influence(&before, &own));
         row.effective_rank = score::effective_rank(&own);
         filled(row, found, view, scored, probe)
@@ -264,7 +263,7 @@ fn all_layers(found: &Extracted, scored: &Scored, probe: &'static Metric) -> Res
         return Ok((LayerRow { note: Some(note), ..row }, None));
     }
     let evidence = score::metric("logme").ok_or_else(|| Error::UnknownMetric("logme".to_owned()))?;
-    let features = standardised(&scored.features(found, &view));
+    let features = standardised(&scored.features(found, &view)?);
     Ok(with_scores(row, scoring::evaluated(&[probe, evidence], scored, &features)))
 }
 

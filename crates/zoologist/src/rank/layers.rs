@@ -8,7 +8,6 @@ use std::ops::Range;
 use super::Error;
 use super::features::Extracted;
 use super::scoring::{self, Scored};
-use crate::base::{Features, Values};
 use crate::extract::{Description, LayerSet};
 use crate::score::{Evaluation, Metric};
 
@@ -95,23 +94,15 @@ impl View {
         }
     }
 
-    /// The columns of these features that are looked at.
-    pub fn of(&self, features: &Features) -> Features {
-        match (&self.columns, features.values()) {
-            (Columns::Some(columns), Values::F32(values)) => {
-                let row = |row: &[f32]| row[columns.clone()].to_vec();
-                Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(row).collect()))
+    /// Adds what is looked at of one row.
+    pub fn take(&self, row: &[f32], into: &mut Vec<f32>) {
+        match &self.columns {
+            Columns::All => into.extend_from_slice(row),
+            Columns::Some(columns) => into.extend_from_slice(&row[columns.clone()]),
+            &Columns::MeanOf { groups, after } => {
+                let of = |column: usize| row.iter().skip(after + column).step_by(self.dim).sum::<f32>() / groups as f32;
+                into.extend((0..self.dim).map(of));
             }
-            (&Columns::MeanOf { groups, after }, Values::F32(values)) => {
-                let mean = |row: &[f32]| {
-                    let of =
-                        |column: usize| row.iter().skip(after + column).step_by(self.dim).sum::<f32>() / groups as f32;
-                    (0..self.dim).map(of).collect::<Vec<f32>>()
-                };
-                Features::new(self.dim, Values::F32(values.chunks_exact(features.dim()).flat_map(mean).collect()))
-            }
-            // One layer; and a worker's features are always of single precision.
-            (Columns::All, _) | (_, Values::F64(_)) => features.clone(),
         }
     }
 
@@ -163,20 +154,20 @@ mod tests {
         Description { layers, ..Description::of_last(widths.iter().sum(), String::new(), None, None) }
     }
 
-    fn values(features: &Features) -> &[f32] {
-        let Values::F32(values) = features.values() else { panic!() };
-        values
-    }
-
     #[test]
     fn layers_are_cut_out_or_averaged() {
-        let features = Features::new(4, Values::F32((0..8).map(|value| value as f32).collect()));
+        let seen = |view: &View| {
+            let mut values = vec![];
+            view.take(&[0.0, 1.0, 2.0, 3.0], &mut values);
+            view.take(&[4.0, 5.0, 6.0, 7.0], &mut values);
+            values
+        };
         let views = View::each(&description(&[1, 3]));
-        assert_eq!(values(&views[0].of(&features)), [0.0, 4.0]);
-        assert_eq!(values(&views[1].of(&features)), [1.0, 2.0, 3.0, 5.0, 6.0, 7.0]);
+        assert_eq!(seen(&views[0]), [0.0, 4.0]);
+        assert_eq!(seen(&views[1]), [1.0, 2.0, 3.0, 5.0, 6.0, 7.0]);
         assert!(View::mean(&description(&[1, 3])).is_err());
         let mean = View::mean(&description(&[2, 2])).unwrap();
-        assert_eq!(values(&mean.of(&features)), [1.0, 2.0, 5.0, 6.0]);
-        assert_eq!(values(&View::whole(&description(&[2, 2])).of(&features)).len(), 8);
+        assert_eq!(seen(&mean), [1.0, 2.0, 5.0, 6.0]);
+        assert_eq!(seen(&View::whole(&description(&[2, 2]))).len(), 8);
     }
 }

@@ -14,6 +14,8 @@ use crate::base::{Features, Values};
 use crate::data::rows::{self, RowReader};
 use crate::stats::{Builder, Moments, Precision, Responses, ScratchPool, pilot_rows};
 
+/// What a pass over the rows is called where progress is shown.
+pub const PASS: &str = "statistics";
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 16 << 20;
 /// Bytes of statistics above which shards are gathered a few at a time where that serves.
@@ -208,7 +210,7 @@ impl Matrix {
         match self {
             Self::Memory(features) => {
                 take(features, &mut (0..features.rows()));
-                progress.advance(features.rows());
+                progress.advance(PASS, features.rows());
             }
             Self::File(reader, path) => {
                 reader.rewind();
@@ -223,7 +225,7 @@ impl Matrix {
                     require_moderate(&block, path, |row| first + row)?;
                     take(&block, &mut (first..first + count));
                     first += count;
-                    progress.advance(count);
+                    progress.advance(PASS, count);
                 }
             }
         }
@@ -251,7 +253,7 @@ impl Matrix {
                 }
                 Self::Memory(features) => take(&features.select(places), &mut places.iter().copied()),
             }
-            progress.advance(places.len());
+            progress.advance(PASS, places.len());
         }
         Ok(())
     }

@@ -24,6 +24,7 @@ mod ranking;
 mod samples;
 pub mod scorecard;
 mod scoring;
+pub mod shards;
 pub mod statistics;
 mod truth;
 mod verdict;

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::candidate::Candidate;
 use super::features::Unusable;
-use super::field::{self, Ground, Outcome, extracted};
+use super::field::{self, Ground, Outcome, Stage, extracted};
 use super::layers::Layers;
 use super::order::{self, Entry};
 use super::plan::{Plan, Progress};
 use super::pool;
 use super::samples::{self, Samples};
-use super::scoring::{self, Scored};
+use super::scoring::Scored;
 use super::truth::{self, Judges};
 use super::{
     DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, verdict,
@@ -24,6 +24,10 @@ use crate::zoo::{self, Access};
 
 /// Metrics computed beside the one that orders.
 const BESIDE: [&str; 3] = ["logme", "ridge", "knn"];
+
+/// How the verdict on a part of the candidates begins.
+const INTERRUPTED: &str =
+    "Not complete: the run was interrupted. What was finished is kept, and the same command goes on from there.";
 
 /// The metric that is computed too where there is a truth to compare with.
 const WITH_TRUTH: &str = "hscore_regularized";
@@ -38,19 +42,23 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let ground = Ground { samples: &samples, plan, metric: metrics[0], machinery, progress };
     let mut outcomes = field::outcomes(&ground, &zoo)?;
     require_a_model(&outcomes, &zoo)?;
-    let judges = judges(plan, &samples, machinery)?;
+    let judges = if field::interrupted(&outcomes) { None } else { judges(plan, &samples, machinery)? };
     progress.phase("scoring");
     let (mut entries, scored) = entries(&mut outcomes, &metrics, &ground, judges.as_ref())?;
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
     let failed = field::failed_rows(&outcomes.iter().collect::<Vec<_>>());
     let n = available_rows(&outcomes, &scored, &samples, plan.layers);
+    let interrupted = field::interrupted(&outcomes);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
+    let verdict = if interrupted { format!("{INTERRUPTED}\n{verdict}") } else { verdict };
     let advice = verdict::advice(&entries, &scored.targets, n, samples.available);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
     let truth = match &judges {
-        Some(judges) => Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?),
-        None => None,
+        Some(judges) if !interrupted => {
+            Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?)
+        }
+        _ => None,
     };
     Ok(Ranking {
         schema: 1,
@@ -58,6 +66,7 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
         data: summary(&samples, &scored, n, plan),
         metric: plan.metric.clone(),
         seed: plan.seed,
+        interrupted,
         verdict,
         skipped: skipped(&samples, &zoo, &outcomes, &failed),
         passes: passes(&models, n),
@@ -105,6 +114,9 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
     if extracted(outcomes).any(|(candidate, _)| !candidate.baseline) {
         return Ok(());
     }
+    if field::interrupted(outcomes) {
+        return Err(Error::Interrupted);
+    }
     let refused = zoo.refused.iter().map(|refused| format!("{}: {}", show(&refused.path), refused.reason));
     let failed = outcomes.iter().filter(|outcome| !outcome.candidate.baseline);
     let failed: Vec<(&Candidate, &Unusable)> =
@@ -148,23 +160,28 @@ fn entries(
     seen.dedup();
     let mut entries = vec![];
     let mut most = None;
+    // Once the user has interrupted the extraction, what there is is scored.
+    let may_stop = !field::interrupted(&*outcomes);
     for rows in seen {
         // As in the race: those who went on were compared here too.
         let here: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.rows >= rows).collect();
         let stage = ground.stage(&here, scored_count(rows, judges))?;
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.rows == rows) {
-            if ground.machinery.launcher.stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
+            if may_stop && ground.machinery.launcher.stop.load(Ordering::Relaxed) {
+                outcome.result = Err(Unusable::interrupted());
             }
             stage.choose_layer(outcome, ground)?;
             if outcome.result.is_ok() {
-                entries.push(entry(outcome, metrics, &stage.scored, ground.plan)?);
+                entries.push(entry(outcome, metrics, &stage, ground.plan)?);
             }
         }
         most = Some(stage.scored);
     }
     let failed = outcomes.iter().filter_map(|outcome| Some(failure(outcome, outcome.result.as_ref().err()?)));
     entries.extend(failed);
+    if entries.iter().all(|entry| entry.evaluation.is_none()) && field::interrupted(&*outcomes) {
+        return Err(Error::Interrupted);
+    }
     most.map(|scored| (entries, scored)).ok_or_else(|| Error::NoModel {
         path: show(&ground.plan.zoo),
         reasons: "no candidate has features".to_owned(),
@@ -175,7 +192,7 @@ fn entries(
 /// How many rows would be scored if everybody saw all of them.
 fn available_rows(outcomes: &[Outcome], scored: &Scored, samples: &Samples, layers: Layers) -> usize {
     let all = samples.targets.len();
-    let seen_by_all = extracted(outcomes).any(|(_, found)| found.features.rows() == all);
+    let seen_by_all = extracted(outcomes).any(|(_, found)| found.count == all);
     match layers {
         _ if seen_by_all => scored.rows.len(),
         // One half of the shards chooses the layer.
@@ -189,14 +206,14 @@ fn failure(outcome: &Outcome, unusable: &Unusable) -> Entry {
     Entry { model, evaluation: None }
 }
 
-fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: &Plan) -> Result<Entry, Error> {
+fn entry(outcome: &Outcome, metrics: &[&'static Metric], stage: &Stage, plan: &Plan) -> Result<Entry, Error> {
     let mut model = unscored(&outcome.candidate);
     let (found, view) = match &outcome.result {
         Ok(both) => both,
         Err(unusable) => return Ok(failure(outcome, unusable)),
     };
     let begun = Instant::now();
-    let evaluations = scoring::scores(metrics, scored, found, view)?;
+    let evaluations = stage.scores(metrics, found, view)?;
     model.timing = ModelTiming {
         extract_seconds: found.timing.seconds,
         score_seconds: begun.elapsed().as_secs_f64(),
@@ -208,11 +225,11 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], scored: &Scored, plan: 
     model.score = ordering.as_ref().and_then(|evaluation| evaluation.score.value);
     model.interval = ordering.as_ref().and_then(|evaluation| evaluation.score.interval);
     model.scores = evaluations.into_iter().map(|evaluation| evaluation.score).collect();
-    model.n_seen = scored.rows.len();
+    model.n_seen = stage.scored.rows.len();
     model.dim = Some(view.dim);
     model.layer.clone_from(&view.layer);
     if found.truncated > 0 {
-        model.flags.push(format!("{} of {} texts cut", found.truncated, found.features.rows()));
+        model.flags.push(format!("{} of {} texts cut", found.truncated, found.count));
     }
     model.features_from = Some(found.description.features_from.clone());
     model.runtime.clone_from(&found.description.runtime);

@@ -36,6 +36,8 @@ pub struct Plan {
     pub rule: Rule,
     /// Fixes everything random.
     pub seed: Seed,
+    /// Whether the models' features must be in the store already: no model is run, but for the baselines.
+    pub from_store: bool,
     /// Whether to train a probe per model (logistic, or ridge for numbers) and judge the order by it.
     pub truth: bool,
 }
@@ -55,12 +57,12 @@ pub enum Budget {
 pub trait Progress: Sync {
     /// A sentence for the user.
     fn say(&self, sentence: &str);
-    /// Feature extraction of one candidate begins: `done` of `rows` rows are in the store.
+    /// Work on rows begins, for one candidate or more at a time: `done` of `rows` rows are there already.
     fn begin(&self, name: &str, done: usize, rows: usize);
-    /// So many more rows are done.
-    fn advance(&self, rows: usize);
-    /// Feature extraction of the candidate ended.
-    fn end(&self);
+    /// So many more of its rows are done.
+    fn advance(&self, name: &str, rows: usize);
+    /// It ended.
+    fn end(&self, name: &str);
     /// A short phase without a count, such as scoring.
     fn phase(&self, words: &str);
 }
@@ -71,7 +73,7 @@ pub struct Silent;
 impl Progress for Silent {
     fn say(&self, _: &str) {}
     fn begin(&self, _: &str, _: usize, _: usize) {}
-    fn advance(&self, _: usize) {}
-    fn end(&self) {}
+    fn advance(&self, _: &str, _: usize) {}
+    fn end(&self, _: &str) {}
     fn phase(&self, _: &str) {}
 }

@@ -20,6 +20,9 @@ pub struct Ranking {
     pub metric: String,
     /// The seed that fixes everything random.
     pub seed: Seed,
+    /// Whether the user stopped the run, so that some candidates were not looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// Which model to use, how sure that is, and by how much it beats the baselines: two lines.
     pub verdict: String,
     /// The models, best first; failed ones last.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::matrix::{Layout, Matrix};
+use super::matrix::{Layout, Matrix, PASS};
 use super::statistics::Kept;
 use super::{Error, Progress};
 use crate::base::path_text::show;
@@ -148,14 +148,14 @@ fn streamed(
     let permutations = score::permutations_of(layout.shard_of_row, count, asked.permutations, seed);
     let responses = Responses::with_permutations(targets, permutations);
     let apart = asked.interval && score::keeps_apart(count, dim, targets.names().len(), responses.count());
-    progress.begin("statistics", 0, n);
+    progress.begin(PASS, 0, n);
     let shards = if apart {
         let all: Vec<usize> = (0..count).collect();
         matrix.shards(&all, &layout, &responses, &precision, progress).map(Shards::from_list)
     } else {
         matrix.total(&layout, &responses, &precision, progress).map(|total| Shards::from_list(vec![total]))
     };
-    progress.end();
+    progress.end(PASS);
     progress.phase("scoring");
     Ok(score::of_statistics(&metrics, &shards?, asked, absent_numbers(targets)))
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::matrix::{Layout, Matrix};
+use super::matrix::{Layout, Matrix, PASS};
 use super::scorecard::{self, ScoreTiming};
 use super::{Error, Progress};
 use crate::base::path_text::{self, show};
@@ -56,8 +56,15 @@ impl Worker {
     pub const ALONE: Self = Self { number: 0, count: 1 };
 
     /// Whether a shard is this worker's.
-    fn takes(self, shard: usize) -> bool {
+    pub(super) fn takes(self, shard: usize) -> bool {
         shard % self.count == self.number
+    }
+}
+
+impl std::fmt::Display for Worker {
+    /// As in the name of a file.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-of-{}", self.number, self.count)
     }
 }
 
@@ -160,9 +167,9 @@ pub fn make(request: &Request, progress: &dyn Progress) -> Result<Written, Error
         single_precision: precision.may_be_single(),
         absent_classes: crate::base::absent_numbers(&targets),
     };
-    progress.begin("statistics", 0, matrix.rows());
+    progress.begin(PASS, 0, matrix.rows());
     let parts = matrix.shards(&wanted, &layout, &responses, &precision, progress);
-    progress.end();
+    progress.end(PASS);
     let kept = Kept { facts, parts: wanted.into_iter().zip(parts?).collect() };
     kept.write(&request.output)?;
     Ok(kept.written(&request.output, begun))
@@ -330,7 +337,8 @@ impl Facts {
     }
 }
 
-fn digest(targets: &Targets) -> String {
+/// BLAKE3 of the targets of all rows.
+pub(super) fn digest(targets: &Targets) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("zoologist 2026 targets");
     match targets {
         Targets::Classes(classes) => {

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::features::{self, Extracted, Failure};
+use super::features::{self, Extracted, Failure, Wanted};
 use super::layers::View;
 use super::plan::Progress;
 use super::samples::Samples;
@@ -51,14 +51,17 @@ pub fn accuracies(
         .map(|candidate| held_out(candidate, samples, judges, machinery, progress))
         .collect::<Result<_, _>>()?;
     progress.phase("training a probe on each candidate's features");
-    let probe = |(candidate, held_out): (&Named, Option<HeldOut>)| TrueAccuracy {
-        name: candidate.name.to_owned(),
-        accuracy: held_out.and_then(|held_out| {
-            let train = scored.features(candidate.extracted, candidate.view);
-            probe(&train, &scored.targets, &held_out)
-        }),
+    let probe = |(candidate, held_out): (&Named, Option<HeldOut>)| {
+        let accuracy = match held_out {
+            Some(held_out) => {
+                let train = scored.features(candidate.extracted, candidate.view)?;
+                probe(&train, &scored.targets, &held_out)
+            }
+            None => None,
+        };
+        Ok(TrueAccuracy { name: candidate.name.to_owned(), accuracy })
     };
-    Ok(candidates.par_iter().zip(held_out).map(probe).collect())
+    candidates.par_iter().zip(held_out).map(probe).collect()
 }
 
 /// Features and targets of the samples that judge.
@@ -78,17 +81,11 @@ fn held_out(
     progress: &dyn Progress,
 ) -> Result<Option<HeldOut>, Error> {
     match judges {
-        Judges::Rest(first) => Ok(Some(readable(samples, candidate.extracted, candidate.view, *first))),
+        Judges::Rest(first) => readable(samples, candidate.extracted, candidate.view, *first).map(Some),
         Judges::Split(split) => {
-            match features::extract(
-                candidate.name,
-                candidate.extractor,
-                &split.job,
-                split.job.len(),
-                machinery,
-                progress,
-            ) {
-                Ok(found) => Ok(Some(readable(split, &found, candidate.view, 0))),
+            let (name, extractor, job, rows) = (candidate.name, candidate.extractor, &split.job, split.job.len());
+            match features::extract(Wanted { name, extractor, job, rows, compute: true }, machinery, progress) {
+                Ok(found) => readable(split, &found, candidate.view, 0).map(Some),
                 Err(Failure::Candidate(_)) => Ok(None),
                 Err(Failure::Run(error)) => Err(error),
             }
@@ -96,7 +93,7 @@ fn held_out(
     }
 }
 
-fn readable(samples: &Samples, extracted: &Extracted, view: &View, first: usize) -> HeldOut {
+fn readable(samples: &Samples, extracted: &Extracted, view: &View, first: usize) -> Result<HeldOut, Error> {
     let failed = |row: &usize| extracted.failures.iter().any(|failure| failure.row == *row as u64);
     let rows: Vec<usize> = (first..samples.targets.len()).filter(|row| !failed(row)).collect();
     let labels = match &samples.targets {
@@ -109,7 +106,7 @@ fn readable(samples: &Samples, extracted: &Extracted, view: &View, first: usize)
         Targets::Regression(columns) => rows.iter().flat_map(|&row| columns.row(row).to_vec()).collect(),
         Targets::Classes(_) | Targets::Multilabel(_) => vec![],
     };
-    HeldOut { features: view.of(&extracted.features.select(&rows)), labels, numbers }
+    Ok(HeldOut { features: extracted.features(&rows, view)?, labels, numbers })
 }
 
 fn probe(train: &Features, targets: &Targets, test: &HeldOut) -> Option<f64> {

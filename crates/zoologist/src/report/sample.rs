@@ -121,6 +121,7 @@ pub fn ranking() -> Ranking {
         },
         metric: "logme".to_owned(),
         seed: Seed(0),
+        interrupted: false,
         verdict: "Use efficientnet-lite4 or mobilenetv3_small_100.lamb_in1k: the difference may be chance.\n\
                   Both beat the best baseline (colour histogram) by 0.22 nats per sample."
             .to_owned(),

@@ -7,6 +7,7 @@ use crate::data::TableColumn;
 use crate::extract::text::TokenCounts;
 use crate::inspect::{Found, Inspection};
 use crate::rank::export::Exported;
+use crate::rank::shards::Stored;
 use crate::rank::statistics::Written;
 use crate::zoo::ModelInput;
 
@@ -113,6 +114,23 @@ pub fn exported(exported: &Exported) -> String {
     );
     let skipped: Vec<(String, String)> =
         exported.skipped.iter().map(|skipped| (skipped.path.clone(), skipped.reason.clone())).collect();
+    refusals(&mut text, "skipped", &skipped);
+    text
+}
+
+/// What one of several workers put into the store.
+pub fn stored(stored: &Stored) -> String {
+    let mut text = String::new();
+    let shards: Vec<String> = stored.shards.iter().map(usize::to_string).collect();
+    let share =
+        format!("{} of {} samples (shards {} of {})", stored.n, stored.n_total, shards.join(", "), stored.shard_count);
+    line(&mut text, &format!("{}: {share} in the store", show(&stored.data)));
+    for model in &stored.models {
+        let how = model.error.as_ref().map_or("done".to_owned(), |error| format!("failed: {}", escape(error)));
+        line(&mut text, &format!("  {}: {how}", escape(&model.name)));
+    }
+    let skipped: Vec<(String, String)> =
+        stored.skipped.iter().map(|skipped| (skipped.path.clone(), skipped.reason.clone())).collect();
     refusals(&mut text, "skipped", &skipped);
     text
 }

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Error, Kept, Key, RowFailure, Sealed, Unsound, atomic, checked, folders, refused};
+use super::{Block, Error, Kept, Key, Sealed, Unsound, atomic, checked, folders, refused};
 
 /// Where blocks are.
 pub(super) const BLOCKS: &str = "blocks";
@@ -23,8 +23,8 @@ pub(super) const SEALED: &str = "features.safetensors";
 pub(super) const LOCK: &str = ".lock";
 /// Held by all who use the features; its time of change is that of the last use.
 pub(super) const USED: &str = ".used";
-/// What the worker is asked to do.
-pub(super) const ORDER: &str = "order.json";
+/// What the worker is asked to do; of one that does a part, the part comes before the dot.
+pub(super) const ORDER: &str = "order";
 /// What the job is.
 pub(super) const ABOUT: &str = "about.json";
 
@@ -33,12 +33,14 @@ pub(super) const ABOUT: &str = "about.json";
 pub struct JobFolder {
     pub(super) path: PathBuf,
     pub(super) key: Key,
+    /// What this process does of the job, if others do the rest at the same time.
+    pub(super) part: Option<String>,
 }
 
 /// Holds a job for one process; the kernel frees it when that process dies.
 #[derive(Debug)]
 pub struct JobLock {
-    _file: File,
+    _files: Vec<File>,
 }
 
 /// Keeps a job from being removed while its features are used.
@@ -58,7 +60,7 @@ pub struct About {
 
 impl JobFolder {
     pub(super) fn open(path: PathBuf, key: &Key) -> Result<Self, Error> {
-        let job = Self { path, key: key.clone() };
+        let job = Self { path, key: key.clone(), part: None };
         job.make()?;
         Ok(job)
     }
@@ -68,23 +70,45 @@ impl JobFolder {
         folders::make(&self.path.join(RESULTS))
     }
 
-    /// Takes the job for this process. Calls `waiting` once if another process has it, and waits.
+    /// The same job for a process that does a part of it, while others do the rest.
+    #[must_use]
+    pub fn part(self, name: &str) -> Self {
+        Self { part: Some(name.to_owned()), ..self }
+    }
+
+    /// Takes the job for this process, or its part of it. Calls `waiting` once if another process has it, and waits.
     pub fn lock(&self, waiting: impl FnOnce()) -> Result<JobLock, Error> {
-        let path = self.path.join(LOCK);
         let mut waiting = Some(waiting);
+        let mut files = vec![self.locked(LOCK, self.part.is_some(), &mut waiting)?];
+        if let Some(part) = &self.part {
+            files.push(self.locked(&format!("{LOCK}-{part}"), false, &mut waiting)?);
+        }
+        Ok(JobLock { _files: files })
+    }
+
+    /// Keeps other processes from the small results for a moment, so that one can be read and replaced.
+    pub fn lock_results(&self) -> Result<JobLock, Error> {
+        let file = self.locked(&format!("{LOCK}-results"), false, &mut None::<fn()>)?;
+        Ok(JobLock { _files: vec![file] })
+    }
+
+    /// A locked file; other processes may share the lock with us or not.
+    fn locked(&self, name: &str, shared: bool, waiting: &mut Option<impl FnOnce()>) -> Result<File, Error> {
+        let path = self.path.join(name);
         loop {
             let file =
                 File::options().create(true).append(true).open(&path).map_err(refused("open the lock", &path))?;
-            match file.try_lock() {
+            match if shared { file.try_lock_shared() } else { file.try_lock() } {
                 Ok(()) => {}
                 Err(fs::TryLockError::WouldBlock) => {
                     waiting.take().into_iter().for_each(|waiting| waiting());
-                    file.lock().map_err(refused("lock", &path))?;
+                    let locked = if shared { file.lock_shared() } else { file.lock() };
+                    locked.map_err(refused("lock", &path))?;
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(refused("lock", &path)(error)),
             }
             if is_at(&file, &path).map_err(refused("lock", &path))? {
-                return Ok(JobLock { _file: file });
+                return Ok(file);
             }
             // Whoever held the lock has removed the whole job.
             self.make()?;
@@ -129,36 +153,34 @@ impl JobFolder {
         }))
     }
 
+    /// The block of these rows, which must be there and sound.
+    pub fn sound_block(&self, rows: &Range<usize>) -> Result<Block, Error> {
+        let path = self.block_path(rows.start as u64);
+        let damaged = Error::Damaged { path, what: "the block is missing or damaged" };
+        self.block(rows)?.sound().ok_or(damaged)
+    }
+
     /// Joins the blocks of these ranges into the sealed features, and removes them.
     pub fn seal(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
-        let sealed = self.join(ranges, metadata)?;
-        sealed.write(&self.key, &self.path.join(SEALED))?;
+        let path = self.path.join(SEALED);
+        let (joined, numbers) = Sealed::of_blocks(self, ranges, metadata)?;
+        joined.write(&self.key, numbers, &path)?;
+        let damaged = Error::Damaged { path, what: "it is not what was written" };
+        let sealed = self.sealed()?.sound().ok_or(damaged)?;
         let blocks = self.path.join(BLOCKS);
         fs::remove_dir_all(&blocks).map_err(refused("clear", &blocks))?;
         folders::make(&blocks)?;
         Ok(sealed)
     }
 
-    /// Joins the blocks of these ranges, in memory only.
+    /// Joins the blocks of these ranges, which stay as they are.
     pub fn join(&self, ranges: &[Range<usize>], metadata: BTreeMap<String, String>) -> Result<Sealed, Error> {
-        let mut values = vec![];
-        let mut failures: Vec<RowFailure> = vec![];
-        let (mut dim, mut truncated) = (0, 0);
-        for rows in ranges {
-            let path = self.block_path(rows.start as u64);
-            let damaged = Error::Damaged { path, what: "the block is missing or damaged" };
-            let block = self.block(rows)?.sound().ok_or(damaged)?;
-            dim = block.dim;
-            values.extend(block.values);
-            failures.extend(block.failures);
-            truncated += block.truncated;
-        }
-        Ok(Sealed { dim, values, failures, truncated, metadata })
+        Sealed::of_blocks(self, ranges, metadata).map(|(joined, _)| joined)
     }
 
     /// The sealed features.
     pub fn sealed(&self) -> Result<Kept<Sealed>, Error> {
-        Ok(Kept::of(folders::read(&self.path.join(SEALED))?, |bytes| Sealed::read(&self.key, bytes)))
+        Sealed::open(&self.key, &self.path.join(SEALED))
     }
 
     /// Keeps a small result beside the features.
@@ -189,7 +211,8 @@ impl JobFolder {
 
     /// Writes the description of the work for a worker, and gives its path.
     pub fn write_order<T: Serialize>(&self, order: &T) -> Result<PathBuf, Error> {
-        let path = self.path.join(ORDER);
+        let part = self.part.as_ref().map_or(String::new(), |part| format!("-{part}"));
+        let path = self.path.join(format!("{ORDER}{part}.json"));
         checked::write(&path, ORDER, order)?;
         Ok(path)
     }

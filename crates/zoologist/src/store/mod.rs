@@ -9,7 +9,8 @@
 //! $ZOOLOGIST_CACHE/v1/jobs/<key>/.lock                        held by the one who computes
 //!                               .used                         held by those who use it; when it was used last
 //!                               about.json                    which model, which data
-//!                               order.json                    what the worker is asked to do
+//!                               order.json                    what the worker is asked to do; order-3-of-8.json and
+//!                                                             .lock-3-of-8 where several share the job
 //!                               blocks/000000000000.blk       header, failures, float32 rows
 //!                               features.safetensors          sealed: all rows, with what made them
 //!                               results/<key>.json            scores and timings
@@ -25,8 +26,8 @@ mod checked;
 mod folders;
 mod job;
 mod kept;
+mod rows;
 mod sealed;
-mod size;
 pub mod statistics;
 mod texts;
 
@@ -37,12 +38,12 @@ use std::path::{Path, PathBuf};
 pub use block::{Block, RowFailure};
 pub use job::{About, JobFolder, JobLock, JobUse, read_order};
 pub use kept::{Kept, Unsound};
-pub use sealed::Sealed;
-pub use size::parse_size;
+pub use rows::StoredRows;
+pub use sealed::{Sealed, Truncated};
 pub use texts::{Text, Texts, TextsWriter};
 
 use crate::base::path_text::{escape, show};
-use crate::base::{Fail, Fault};
+use crate::base::{Fail, Fault, parse_size};
 
 /// The layout that this program reads and writes.
 const LAYOUT: u32 = 1;

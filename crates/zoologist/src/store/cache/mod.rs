@@ -147,7 +147,7 @@ fn state_of(job: &Path) -> Result<JobState, Error> {
 /// What a job is; `None` if that is not known, or it is none.
 fn about(path: &Path) -> Result<Option<About>, Error> {
     let Some(key) = Key::named(path) else { return Ok(None) };
-    Ok(JobFolder { path: path.to_owned(), key }.about()?.sound())
+    Ok(JobFolder { path: path.to_owned(), key, part: None }.about()?.sound())
 }
 
 /// When a job was used last; one that never was, when it was worked on.

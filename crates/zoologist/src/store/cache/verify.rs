@@ -58,6 +58,15 @@ impl Verification {
         self.faults.extend(unsound.map(|unsound| FileFault { path: path.to_owned(), kind, unsound }));
     }
 
+    /// Verifies a file of sealed features, if it is there, without reading all of it at once.
+    fn features(&mut self, key: &Key, path: &Path) -> Result<(), Error> {
+        let kept = Sealed::open(key, path)?;
+        if !matches!(kept, Kept::Absent) {
+            self.count(path, "features file", folders::bytes(path)?, kept.unsound());
+        }
+        Ok(())
+    }
+
     /// Reads a file, if it is there, and verifies it.
     fn read<T>(
         &mut self,
@@ -78,13 +87,19 @@ pub(super) fn job(key: &Key, folder: &Path, found: &mut Verification) -> Result<
     for path in listed(BLOCKS)? {
         found.read(&path, "block", |bytes| block(key, &path, bytes))?;
     }
-    found.read(&folder.join(SEALED), "features file", |bytes| Sealed::read(key, bytes))?;
+    found.features(key, &folder.join(SEALED))?;
     for path in listed(RESULTS)? {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         found.read(&path, "result", |bytes| checked::verify(&name, bytes))?;
     }
-    found.read(&folder.join(ORDER), "order", |bytes| checked::verify(ORDER, bytes))?;
+    for path in folders::entries(folder)?.into_iter().filter(|path| is_order(path)) {
+        found.read(&path, "order", |bytes| checked::verify(ORDER, bytes))?;
+    }
     found.read(&folder.join(ABOUT), "description", |bytes| checked::verify(ABOUT, bytes))
+}
+
+fn is_order(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(ORDER.as_bytes()))
 }
 
 /// A block in the place of its rows.

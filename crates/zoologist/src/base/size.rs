@@ -1,9 +1,13 @@
-//! Sizes of files as people write them.
+//! Sizes of files and of memory as people write them.
 
-/// Names of units, and their bytes. A bare number counts bytes.
-const UNITS: [(&str, u64); 10] = [
+/// Names of units, and their bytes. A bare number counts bytes; a bare letter is a power of 1024, as in other programs.
+const UNITS: [(&str, u64); 14] = [
     ("", 1),
     ("B", 1),
+    ("K", 1 << 10),
+    ("M", 1 << 20),
+    ("G", 1 << 30),
+    ("T", 1 << 40),
     ("KB", 1_000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
@@ -17,7 +21,7 @@ const UNITS: [(&str, u64); 10] = [
 /// The bytes of `20GB`, `1.5 GiB` or `500`; the case of the letters doesn't matter. Otherwise what is wrong.
 ///
 /// ```
-/// use zoologist::store::parse_size;
+/// use zoologist::base::parse_size;
 /// assert_eq!(parse_size("1.5 GiB"), Ok(1_610_612_736));
 /// assert!(parse_size("twenty").is_err());
 /// ```

@@ -1,16 +1,17 @@
 //! The command line, as types.
 
+mod names;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use zoologist::base::Task;
+use clap::{Args, Parser, Subcommand};
+use zoologist::base::parse_size;
 use zoologist::data::TableOptions;
-use zoologist::extract::LayerSet;
 use zoologist::rank::statistics::Worker;
-use zoologist::rank::{Budget, Layers};
-use zoologist::score::KnnTies;
-use zoologist::zoo::{PRESETS, TokenPooling};
+use zoologist::zoo::PRESETS;
+
+pub use names::*;
 
 use crate::limits::LimitOptions;
 
@@ -122,6 +123,12 @@ pub struct Rank {
     /// Also train a probe per model on part of the data, and judge the order by its accuracy on the rest
     #[arg(long, value_name = "KIND")]
     pub truth: Option<TruthKind>,
+    /// Run no model of the zoo: their features must be in the store, where `extract --shard` has put them
+    #[arg(long)]
+    pub from_store: bool,
+    /// How many models run at once; they share the threads and the memory
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub jobs: u16,
     /// Write a report that can be opened in any browser, offline
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
@@ -136,123 +143,11 @@ pub struct Rank {
     pub limits: LimitOptions,
 }
 
-/// How much is spent on models that do badly.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum BudgetName {
-    /// Race if there are more than four models
-    Auto,
-    /// Every model sees every sample
-    Full,
-    /// Models that can't win stop early
-    Race,
-}
-
-impl BudgetName {
-    /// The same for the library.
-    pub fn budget(self) -> Budget {
-        match self {
-            Self::Auto => Budget::Auto,
-            Self::Full => Budget::Full,
-            Self::Race => Budget::Race,
-        }
-    }
-}
-
 fn confidence(text: &str) -> Result<f64, String> {
     let value: Option<f64> = text.parse().ok();
     value
         .filter(|value| (0.5..1.0).contains(value))
         .ok_or_else(|| "a number from 0.5 to below 1, for example 0.95".to_owned())
-}
-
-/// Which layers' features are scored.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum LayersName {
-    /// The last layer
-    Last,
-    /// The mean over all layers but the embeddings, which must be equally wide
-    Mean,
-    /// The layer that scores best
-    Best,
-    /// All layers side by side
-    All,
-}
-
-impl LayersName {
-    /// The same for the library.
-    pub fn layers(self) -> Layers {
-        match self {
-            Self::Last => Layers::Last,
-            Self::Mean => Layers::Mean,
-            Self::Best => Layers::Best,
-            Self::All => Layers::All,
-        }
-    }
-}
-
-/// Which layers' features are written.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum LayerSetName {
-    /// The last layer
-    Last,
-    /// All layers side by side
-    All,
-}
-
-impl LayerSetName {
-    /// The same for the library.
-    pub fn set(self) -> LayerSet {
-        match self {
-            Self::Last => LayerSet::Last,
-            Self::All => LayerSet::All,
-        }
-    }
-}
-
-/// How the states of a text's tokens become one vector.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum PoolingName {
-    /// The first token
-    Cls,
-    /// The mean over all tokens
-    Mean,
-    /// The largest value of each dimension
-    Max,
-    /// The last token
-    Last,
-    /// The mean over words, each the mean of its tokens, without special tokens (as transformer-ranker)
-    Words,
-}
-
-impl PoolingName {
-    /// The same for the library.
-    pub fn pooling(self) -> TokenPooling {
-        match self {
-            Self::Cls => TokenPooling::Cls,
-            Self::Mean => TokenPooling::Mean,
-            Self::Max => TokenPooling::Max,
-            Self::Last => TokenPooling::Last,
-            Self::Words => TokenPooling::Words,
-        }
-    }
-}
-
-/// What counts as the truth.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum TruthKind {
-    /// The held-out accuracy of a logistic probe; for numbers, Pearson's r of a ridge regression
-    Probe,
-}
-
-/// What runs the models.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RuntimeName {
-    /// ONNX Runtime if its library is found, else rten
-    Auto,
-    /// The built-in runtime
-    Rten,
-    /// ONNX Runtime: its library is looked for in `ZOOLOGIST_ONNXRUNTIME`, `ORT_DYLIB_PATH` and the active Python
-    Onnxruntime,
 }
 
 /// How a table (CSV, TSV, JSONL, Parquet) is read; what is not given is detected and said.
@@ -325,25 +220,6 @@ pub struct LayersOptions {
     pub limits: LimitOptions,
 }
 
-/// What probes a layer.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum ProbeName {
-    /// Ridge regression, left-one-out quality in closed form
-    Ridge,
-    /// Logistic regression, held-out accuracy over five folds
-    Logistic,
-}
-
-impl ProbeName {
-    /// The metric's name.
-    pub fn metric(self) -> &'static str {
-        match self {
-            Self::Ridge => "ridge",
-            Self::Logistic => "logistic",
-        }
-    }
-}
-
 /// Options of `score`.
 #[derive(Args)]
 pub struct Score {
@@ -394,32 +270,6 @@ fn positive(text: &str) -> Result<f64, String> {
         .ok_or("give a number above 0".to_owned())
 }
 
-/// Who wins a tied vote.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum KnnTiesName {
-    /// The tied class whose neighbour is nearest
-    Nearest,
-    /// The tied class that stands first, as in transformer-ranker
-    SmallestLabel,
-}
-
-impl KnnTiesName {
-    /// The same for the library.
-    pub fn ties(self) -> KnnTies {
-        match self {
-            Self::Nearest => KnnTies::Nearest,
-            Self::SmallestLabel => KnnTies::SmallestLabel,
-        }
-    }
-}
-
-/// How features are scaled.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Normalization {
-    /// To unit trace of their covariance
-    Trace,
-}
-
 /// Options of `stats`.
 #[derive(Args)]
 pub struct Stats {
@@ -452,31 +302,6 @@ pub struct Merge {
     pub output: PathBuf,
 }
 
-/// The task, or that it is to be detected.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum TaskName {
-    /// Detect it from the labels
-    Auto,
-    /// One class per sample
-    Classification,
-    /// Numbers
-    Regression,
-    /// Several yes/no labels
-    Multilabel,
-}
-
-impl TaskName {
-    /// The task that was asked for.
-    pub fn task(self) -> Option<Task> {
-        match self {
-            Self::Auto => None,
-            Self::Classification => Some(Task::Classification),
-            Self::Regression => Some(Task::Regression),
-            Self::Multilabel => Some(Task::Multilabel),
-        }
-    }
-}
-
 /// Options of `evaluate`.
 #[derive(Args)]
 pub struct Evaluate {
@@ -498,13 +323,21 @@ pub struct Evaluate {
 /// Options of `extract`.
 #[derive(Args)]
 pub struct Extract {
-    /// A model folder, an .onnx file with its sidecar, or a name in the Hugging Face hub, org/name[@revision]
+    /// A model folder, an .onnx file with its sidecar, or a name in the Hugging Face hub, org/name[@revision]; with
+    /// --shard also a zoo
     pub model: PathBuf,
-    /// Pictures, labelled or not
+    /// Pictures or texts, labelled or not; with --shard labelled, as for `rank`
     pub data: PathBuf,
-    /// Where the features go: .npy, one row per picture that could be read, in the order of the data set
-    #[arg(long, short, value_name = "FILE.npy")]
-    pub output: PathBuf,
+    /// Where the features go: .npy, one row per sample that could be read, in the order of the data set
+    #[arg(long, short, value_name = "FILE.npy", required_unless_present = "shard")]
+    pub output: Option<PathBuf>,
+    /// Put the features of worker I of N into the store instead, for `rank --from-store`; workers are counted from 0 or
+    /// from 1
+    #[arg(long, value_name = "I/N", conflicts_with = "output")]
+    pub shard: Option<Worker>,
+    /// With --shard: of a seeded, stratified sample of N, as for `rank`
+    #[arg(long, value_name = "N", requires = "shard", value_parser = clap::value_parser!(u32).range(2..))]
+    pub samples: Option<u32>,
     /// What runs the model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,
@@ -517,9 +350,10 @@ pub struct Extract {
     /// How the states of a text's tokens are pooled [default: as the model says]
     #[arg(long, value_name = "HOW")]
     pub pooling: Option<PoolingName>,
-    /// The last layer, or all of them side by side (`--json` names them and their widths)
+    /// The last layer, or all of them side by side (`--json` names them and their widths); with --shard as `rank` will
+    /// want it
     #[arg(long, default_value = "last", value_name = "LAYERS")]
-    pub layers: LayerSetName,
+    pub layers: LayersName,
 }
 
 /// Options of `inspect`.
@@ -589,7 +423,7 @@ pub enum Cache {
     Gc {
         /// Remove features too, the least recently used first, until the cache is this small, for example
         /// 20GB [default: ZOOLOGIST_CACHE_MAX, else any size]
-        #[arg(long, value_name = "SIZE", value_parser = zoologist::store::parse_size)]
+        #[arg(long, value_name = "SIZE", value_parser = parse_size)]
         max_size: Option<u64>,
         /// Remove what a newer zoologist wrote, too
         #[arg(long)]
