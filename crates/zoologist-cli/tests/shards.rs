@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use common::onnx::looping;
 use common::{Fixture, model, without_timing};
+use serde_json::Value;
 
 /// Turns that take a few milliseconds.
 const SLOW: u64 = 20_000;
@@ -77,26 +78,46 @@ fn models_side_by_side_give_the_same_ranking() {
     assert_eq!(alone.to_string(), together.to_string());
 }
 
+/// How many jobs of the cache have all their features.
+fn sealed(fixture: &Fixture) -> usize {
+    let list = fixture.run(&["cache", "ls", "--json"]).json(0);
+    list["jobs"].as_array().unwrap().iter().filter(|job| job["state"] == "sealed").count()
+}
+
+/// What a ranking prints that is interrupted when so many candidates are done.
+fn interrupted_after(fixture: &Fixture, done: usize, more: &[&str]) -> Value {
+    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--report", "report.html"];
+    let mut command = fixture.command(&[&arguments[..], more].concat());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    common::wait_until("some models are done", || sealed(fixture) >= done);
+    common::signal("INT", &[child.id()]);
+    let ranking = common::Run::of(child.wait_with_output().unwrap()).json(130);
+    assert_eq!(ranking["interrupted"], true);
+    assert!(ranking["verdict"].as_str().unwrap().starts_with("Not complete: "), "{}", ranking["verdict"]);
+    ranking
+}
+
 #[test]
 fn an_interruption_reports_what_is_finished() {
     let fixture = fixture();
     fixture.network_of("zoo", "slow", &looping(SLOW));
-    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--report", "report.html"];
-    let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The good models come first by name.
-    let sealed = || {
-        let list = fixture.run(&["cache", "ls", "--json"]).json(0);
-        list["jobs"].as_array().unwrap().iter().filter(|job| job["state"] == "sealed").count()
-    };
-    common::wait_until("two models are done", || sealed() >= 2);
-    common::signal("INT", &[child.id()]);
-    let run = common::Run::of(child.wait_with_output().unwrap());
-    let ranking = run.json(130);
-    assert_eq!(ranking["interrupted"], true);
-    assert!(ranking["verdict"].as_str().unwrap().starts_with("Not complete: "), "{}", ranking["verdict"]);
-    assert_eq!(
-        (&model(&ranking, "other")["status"], &model(&ranking, "slow")["status"]),
-        (&"ok".into(), &"failed".into())
-    );
+    let ranking = interrupted_after(&fixture, 2, &[]);
+    let status = |name: &str| model(&ranking, name)["status"].clone();
+    assert_eq!((status("other"), status("slow")), ("ok".into(), "failed".into()));
     assert!(std::fs::read_to_string(fixture.path("report.html")).unwrap().contains("Not complete: "));
+}
+
+#[test]
+fn an_interrupted_race_compares_what_all_have_seen() {
+    let fixture = Fixture::empty();
+    fixture.pictures("data", &[("blue", [40, 60, 200]), ("green", [50, 180, 60]), ("red", [190, 50, 40])], 140);
+    ["a", "b", "c"].iter().for_each(|name| fixture.network_of("zoo", name, &looping(SLOW)));
+    let ranking = interrupted_after(&fixture, 1, &["--budget", "race", "--no-baselines"]);
+    let models = ranking["models"].as_array().unwrap();
+    assert!(
+        models.iter().all(|model| model["n_seen"] == models[0]["n_seen"] && model["status"] == "ok"),
+        "{ranking:#}"
+    );
+    assert!(models[0]["n_seen"].as_u64().unwrap() < 420);
 }

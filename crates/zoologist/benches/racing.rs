@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use zoologist::base::{Features, Seed, Targets, Values};
 use zoologist::data::{self, Partition, TableOptions, shard_count};
-use zoologist::rank::race::{self, End, Rule};
+use zoologist::rank::race::{self, End, Rule, Seen};
 use zoologist::score::{Asked, Evaluation, Inputs, Metric, Rows, Settings, evaluate, jackknife, metric};
 
 /// After these shares of its blocks a model is cut short.
@@ -128,14 +128,13 @@ fn race_of(
     let mut last: Vec<f64> = vec![f64::NEG_INFINITY; field.len()];
     let ends: Vec<End> = race::run(RULE, &rungs, field.len(), |numbers, rows| {
         let widest = numbers.iter().map(|&number| contenders[field[number]].features.dim()).max().unwrap_or(1);
-        let found: Vec<Option<Evaluation>> = numbers
-            .iter()
-            .map(|&number| Some(order.evaluation(&contenders[field[number]], rows, widest, metric)))
-            .collect();
-        numbers.iter().zip(&found).for_each(|(&number, found)| {
-            last[number] = found.as_ref().map_or(f64::NEG_INFINITY, Evaluation::height);
-        });
-        Ok::<_, String>(found)
+        let see = |&number: &usize| {
+            let contender = &contenders[field[number]];
+            Seen { score: order.evaluation(contender, rows, widest, metric), dim: contender.features.dim() }
+        };
+        let found: Vec<Seen> = numbers.iter().map(see).collect();
+        numbers.iter().zip(&found).for_each(|(&number, found)| last[number] = found.score.height());
+        Ok::<_, String>(found.into_iter().map(Some).collect())
     })?;
     let reached = ends.iter().map(|end| end.rung).max().unwrap_or_default();
     let finalists = (0..field.len()).filter(|&number| ends[number].rung == reached && !ends[number].stopped);

@@ -1,5 +1,6 @@
 //! The candidates with their features: all rows of every candidate, or as many as each saw in a race.
 
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,6 +8,7 @@ use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::layers::{self, Layers, View};
 use super::plan::{Budget, Plan, Progress};
+use super::race::Seen;
 use super::samples::Samples;
 use super::scoring::{self, Scored};
 use super::{Error, race};
@@ -57,8 +59,8 @@ pub struct Stage {
 }
 
 /// The features of every candidate: the models, the baselines, and last the smallest model with permuted weights.
-/// Baselines see what the winners of the race saw.
-pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<Vec<Outcome>, Error> {
+/// Baselines see what the winners of the race saw. Says too whether the user stopped the run meanwhile.
+pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<(Vec<Outcome>, bool), Error> {
     let (samples, plan) = (ground.samples, ground.plan);
     let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
     let races = match plan.budget {
@@ -66,40 +68,44 @@ pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<Vec<Outcome>, Error> {
         Budget::Race => !plan.truth,
         Budget::Auto => models.len() >= WORTH_A_RACE && !plan.truth && plan.metric != super::pool::METRIC,
     };
-    let mut outcomes = if races { raced(ground, &models)? } else { ground.all(&models, samples.job.len())? };
+    let (mut outcomes, cut) =
+        if races { raced(ground, &models)? } else { (ground.all(&models, samples.job.len())?, false) };
     let rows = ran(&outcomes).map(|outcome| outcome.rows).max().unwrap_or_else(|| samples.job.len());
     if plan.baselines {
         outcomes.extend(ground.all(&candidate::without_model(&samples.job.files), rows)?);
         let permuted = smallest(&outcomes).and_then(|model| candidate::permuted(model, plan.seed));
         outcomes.extend(ground.all(permuted.as_slice(), rows)?);
     }
-    Ok(outcomes)
+    let interrupted = cut || interrupted(&outcomes);
+    Ok((outcomes, interrupted))
 }
 
-/// Lets models race, and notes where each one stopped.
-fn raced(ground: &Ground, models: &[Candidate]) -> Result<Vec<Outcome>, Error> {
+/// Lets models race, and notes where each one stopped; or, if the user stopped the race, says so.
+fn raced(ground: &Ground, models: &[Candidate]) -> Result<(Vec<Outcome>, bool), Error> {
     let rungs = race::rungs(&ground.samples.bounds());
-    let mut outcomes: Vec<Option<Outcome>> = models.iter().map(|_| None).collect();
+    let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
     let mut before = None;
     let ends = race::run(ground.plan.rule, &rungs, models.len(), |numbers, rows| {
         let runners: Vec<Candidate> = numbers.iter().map(|&number| models[number].clone()).collect();
-        for (&number, outcome) in numbers.iter().zip(ground.all(&runners, rows)?) {
-            outcomes[number] = Some(outcome);
-        }
-        let mut here: Vec<&mut Outcome> = outcomes.iter_mut().flatten().filter(|one| one.rows == rows).collect();
-        if interrupted(here.iter().map(|outcome| &**outcome)) {
+        outcomes.extend(numbers.iter().copied().zip(ground.all(&runners, rows)?));
+        if interrupted(numbers.iter().filter_map(|number| outcomes.get(number))) {
             return Err(Error::Interrupted);
         }
         before = Some(rows);
-        ground.evaluations(&mut here, rows)
+        ground.evaluations(&mut outcomes, numbers, rows)
     });
-    let mut outcomes: Vec<Outcome> = outcomes.into_iter().flatten().collect();
+    let mut outcomes: Vec<Outcome> = outcomes.into_values().collect();
     match ends {
-        Ok(ends) => outcomes.iter_mut().zip(ends).for_each(|(outcome, end)| outcome.stopped = end.stopped),
-        Err(Error::Interrupted) => fall_back(ground, &mut outcomes, before)?,
-        Err(error) => return Err(error),
+        Ok(ends) => {
+            outcomes.iter_mut().zip(ends).for_each(|(outcome, end)| outcome.stopped = end.stopped);
+            Ok((outcomes, false))
+        }
+        Err(Error::Interrupted) => {
+            fall_back(ground, &mut outcomes, before)?;
+            Ok((outcomes, true))
+        }
+        Err(error) => Err(error),
     }
-    Ok(outcomes)
 }
 
 /// After an interruption those who are still in the race are compared at the last rung that all of them have done.
@@ -198,23 +204,20 @@ impl Ground<'_> {
         Error::NothingReadable { path: crate::base::path_text::show(&job.dataset.path), count: job.len(), first }
     }
 
-    /// The scores by which the race is decided.
-    fn evaluations(&self, outcomes: &mut [&mut Outcome], rows: usize) -> Result<Vec<Option<Evaluation>>, Error> {
-        let seen_by: Vec<&Outcome> = outcomes.iter().map(|outcome| &**outcome).collect();
+    /// The scores by which the race is decided, of those of these numbers.
+    fn evaluations(
+        &self,
+        outcomes: &mut BTreeMap<usize, Outcome>,
+        numbers: &[usize],
+        rows: usize,
+    ) -> Result<Vec<Option<Seen>>, Error> {
+        let seen_by: Vec<&Outcome> = numbers.iter().filter_map(|number| outcomes.get(number)).collect();
         if ran(seen_by.iter().copied()).next().is_none() {
-            return Ok(outcomes.iter().map(|_| None).collect());
+            return Ok(numbers.iter().map(|_| None).collect());
         }
         self.progress.phase("scoring");
         let stage = self.stage(&seen_by, rows)?;
-        let mut evaluations = vec![];
-        for outcome in outcomes {
-            stage.choose_layer(outcome, self)?;
-            evaluations.push(match &outcome.result {
-                Ok((found, view)) => scoring::scores(&[self.metric], &stage.scored, found, view)?.pop(),
-                Err(_) => None,
-            });
-        }
-        Ok(evaluations)
+        numbers.iter().map(|number| outcomes.get_mut(number).map_or(Ok(None), |one| stage.see(one, self))).collect()
     }
 }
 
@@ -227,6 +230,14 @@ impl Stage {
             Err(reason) => outcome.result = Err(Unusable::because(reason)),
         }
         Ok(())
+    }
+
+    /// What is seen of a candidate here in a race, if it has features.
+    fn see(&self, outcome: &mut Outcome, ground: &Ground) -> Result<Option<Seen>, Error> {
+        self.choose_layer(outcome, ground)?;
+        let Ok((found, view)) = &outcome.result else { return Ok(None) };
+        let score = scoring::scores(&[ground.metric], &self.scored, found, view)?.pop();
+        Ok(score.map(|score| Seen { score, dim: view.dim }))
     }
 
     /// The scores of a candidate; the first metric is the one that orders.

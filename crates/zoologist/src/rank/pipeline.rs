@@ -40,16 +40,16 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
     let ground = Ground { samples: &samples, plan, metric: metrics[0], machinery, progress };
-    let mut outcomes = field::outcomes(&ground, &zoo)?;
+    let (mut outcomes, cut) = field::outcomes(&ground, &zoo)?;
     require_a_model(&outcomes, &zoo)?;
-    let judges = if field::interrupted(&outcomes) { None } else { judges(plan, &samples, machinery)? };
+    let judges = if cut { None } else { judges(plan, &samples, machinery)? };
     progress.phase("scoring");
-    let (mut entries, scored) = entries(&mut outcomes, &metrics, &ground, judges.as_ref())?;
+    let (mut entries, scored) = entries(&mut outcomes, &metrics, &ground, judges.as_ref(), cut)?;
     pool::combine(&mut entries, &plan.metric);
     let entries = order::arrange(entries);
     let failed = field::failed_rows(&outcomes.iter().collect::<Vec<_>>());
     let n = available_rows(&outcomes, &scored, &samples, plan.layers);
-    let interrupted = field::interrupted(&outcomes);
+    let interrupted = cut || field::interrupted(&outcomes);
     let verdict = verdict::verdict(&entries, &plan.metric, scored.targets.task());
     let verdict = if interrupted { format!("{INTERRUPTED}\n{verdict}") } else { verdict };
     let advice = verdict::advice(&entries, &scored.targets, n, samples.available);
@@ -153,6 +153,7 @@ fn entries(
     metrics: &[&'static Metric],
     ground: &Ground,
     judges: Option<&Judges>,
+    cut: bool,
 ) -> Result<(Vec<Entry>, Scored), Error> {
     let mut seen: Vec<usize> =
         outcomes.iter().filter(|outcome| outcome.result.is_ok()).map(|outcome| outcome.rows).collect();
@@ -160,14 +161,13 @@ fn entries(
     seen.dedup();
     let mut entries = vec![];
     let mut most = None;
-    // Once the user has interrupted the extraction, what there is is scored.
-    let may_stop = !field::interrupted(&*outcomes);
     for rows in seen {
         // As in the race: those who went on were compared here too.
         let here: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.rows >= rows).collect();
         let stage = ground.stage(&here, scored_count(rows, judges))?;
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.rows == rows) {
-            if may_stop && ground.machinery.launcher.stop.load(Ordering::Relaxed) {
+            // Once the user has stopped the extraction, what there is is scored.
+            if !cut && ground.machinery.launcher.stop.load(Ordering::Relaxed) {
                 outcome.result = Err(Unusable::interrupted());
             }
             stage.choose_layer(outcome, ground)?;

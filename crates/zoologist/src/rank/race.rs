@@ -2,16 +2,23 @@
 //!
 //! Candidates are compared at equal n, on the same rows. Scores rise with n, and not equally: a wide model often starts
 //! below a narrow one and overtakes it. So what is judged is not the paired difference D(n) of now, but what it will be
-//! at all N rows. Its drift is estimated twice, and the one that favours the one behind counts: by the jackknife's
-//! estimate of the bias of first order, (s - 1) (mean of the leave-one-shard-out values - D(n)), of which the share
-//! 1 - n/N is still to come (Quenouille, Biometrika 43, 1956); and, from the second rung on, by the line through
-//! the last two rungs over log n, as far as log N. The standard error of the prediction joins the jackknife's, of which
-//! the share 1 - n/N is left, and half of the drift. A candidate stops when even at the confidence that is asked for,
-//! shared among all comparisons of all rungs, it stays behind.
+//! at all N rows. Its drift is estimated twice, and the estimate that favours the one behind counts:
+//!
+//! * by the jackknife's estimate of the bias of first order (Quenouille, Biometrika 43, 1956), B = (s - 1) (mean of the
+//!   leave-one-shard-out values - D(n)), which is the slope of D over log n with its sign turned. Scores of wide features go on
+//!   rising by log n until there are many rows per dimension, so B log(N/n) is taken off where that favours the one behind,
+//!   and where it doesn't only B (1 - n/N), as for a bias that falls as 1/n;
+//! * from the second rung on, by the line through the last two rungs over log n, as far as log N.
+//!
+//! The standard error of the prediction joins the jackknife's, of which the share 1 - n/N is left, and half of the drift.
+//! Who is wider than the one ahead and has seen few rows for its dimensions is not judged by one rung alone.
+//!
+//! A candidate stops when it can't be better at N by more than chance: then the full pass would call the two a tie at best. The error
+//! that the confidence leaves is shared among the rungs, and at each among the comparisons made there (Bonferroni).
 //!
 //! ```text
-//! rung      1     2     3      4              5
-//! shards    1     2     4      8             20
+//! rung      1     2     3      4        5        6
+//! shards    1     2     4      8       13       20
 //!           all ─► those that may win ─► … ─► all rows, or nobody is left to race
 //! ```
 
@@ -19,11 +26,15 @@ use crate::score::Evaluation;
 use crate::score::jackknife::{self, student_quantile};
 
 /// Shards of the finest cut that are seen at each rung.
-const RUNGS: [usize; 5] = [1, 2, 4, 8, 20];
+const RUNGS: [usize; 6] = [1, 2, 4, 8, 13, 20];
 /// A rung of fewer rows says too little.
 const LEAST_ROWS: usize = 200;
 /// The share of the predicted drift that counts as its standard error.
 const DOUBT: f64 = 0.5;
+/// With fewer rows per dimension a score still rises fast.
+const ROWS_PER_DIMENSION: usize = 4;
+/// Differences inside the 95% interval are ties.
+const TWO_SIDED: f64 = 0.975;
 
 /// When a candidate stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,6 +43,15 @@ pub struct Rule {
     pub top: usize,
     /// How sure it must be that nobody who stops belongs to them, over the whole race.
     pub confidence: f64,
+}
+
+/// What is seen of a candidate at a rung.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its score.
+    pub score: Evaluation,
+    /// The dimensions of its features.
+    pub dim: usize,
 }
 
 /// How a candidate ended.
@@ -54,20 +74,19 @@ pub fn rungs(bounds: &[usize]) -> Vec<usize> {
     rungs
 }
 
-/// Runs a race of some candidates, by number. `evaluate` is given those that are still in it, rising, and a number of
-/// rows, and gives their scores on these rows; `None` for one that failed, which is out.
+/// Runs a race of some candidates, by number. `evaluate` is given those that are still in it, the most promising first, and a
+/// number of rows, and gives what is seen of each on these rows; `None` for one that failed, which is out.
 pub fn run<E>(
     rule: Rule,
     rungs: &[usize],
     candidates: usize,
-    mut evaluate: impl FnMut(&[usize], usize) -> Result<Vec<Option<Evaluation>>, E>,
+    mut evaluate: impl FnMut(&[usize], usize) -> Result<Vec<Option<Seen>>, E>,
 ) -> Result<Vec<End>, E> {
     let mut ends = vec![End { rung: 0, stopped: false }; candidates];
     let mut field: Vec<Runner> = (0..candidates).map(Runner::new).collect();
-    let comparisons = candidates.saturating_sub(rule.top).max(1) * rungs.len().saturating_sub(1).max(1);
-    let error = (1.0 - rule.confidence) / comparisons as f64;
+    // The error that is allowed, shared among the rungs that may stop somebody.
+    let error = (1.0 - rule.confidence) / rungs.len().saturating_sub(1).max(1) as f64;
     for (rung, &rows) in rungs.iter().enumerate() {
-        field.sort_by_key(|runner| runner.number);
         let numbers: Vec<usize> = field.iter().map(|runner| runner.number).collect();
         let found = evaluate(&numbers, rows)?;
         numbers.iter().for_each(|&number| ends[number].rung = rung);
@@ -75,10 +94,12 @@ pub fn run<E>(
         field.sort_by(|a, b| b.height().total_cmp(&a.height()).then(a.number.cmp(&b.number)));
         let last = rungs.last().copied().unwrap_or(rows);
         let Some(bar) = rule.top.checked_sub(1).and_then(|place| field.get(place)).cloned() else { continue };
+        // And at a rung among those who are compared there.
+        let error = error / field.len().saturating_sub(rule.top).max(1) as f64;
         let mut place = 0;
         field.retain(|runner| {
             place += 1;
-            let goes_on = place <= rule.top || rows == last || runner.may_reach(&bar, last, error);
+            let goes_on = place <= rule.top || rows == last || runner.may_win(&bar, last, error);
             ends[runner.number].stopped = !goes_on;
             goes_on
         });
@@ -93,7 +114,7 @@ pub fn run<E>(
 #[derive(Debug, Clone)]
 struct Runner {
     number: usize,
-    seen: Vec<(usize, Evaluation)>,
+    seen: Vec<(usize, Seen)>,
 }
 
 impl Runner {
@@ -101,36 +122,44 @@ impl Runner {
         Self { number, seen: vec![] }
     }
 
-    fn at(mut self, rows: usize, found: Evaluation) -> Self {
+    fn at(mut self, rows: usize, found: Seen) -> Self {
         self.seen.push((rows, found));
         self
     }
 
     /// The last score.
     fn height(&self) -> f64 {
-        self.seen.last().map_or(f64::NEG_INFINITY, |(_, last)| last.height())
+        self.seen.last().map_or(f64::NEG_INFINITY, |(_, last)| last.score.height())
     }
 
-    /// Whether this one may yet be level with `bar`, who is ahead now, at `all` rows. What can't be compared goes on.
-    fn may_reach(&self, bar: &Self, all: usize, error: f64) -> bool {
-        let gaps: Vec<(usize, Gap)> = self
-            .seen
-            .iter()
-            .zip(&bar.seen)
-            .filter_map(|((rows, own), (_, other))| Some((*rows, Gap::between(other, own)?)))
-            .collect();
-        let [before @ .., (rows, gap)] = &gaps[..] else { return true };
-        if gaps.len() < self.seen.len() {
+    /// Whether it is wider than another and has seen few rows for its dimensions.
+    fn is_late(&self, other: &Self, rows: usize) -> bool {
+        let dim = |runner: &Self| runner.seen.last().map_or(0, |(_, seen)| seen.dim);
+        dim(self) > dim(other) && rows < ROWS_PER_DIMENSION * dim(self)
+    }
+
+    /// Whether this one may yet be better than `bar`, who is ahead now, at `all` rows, by more than chance. What can't be
+    /// compared goes on.
+    fn may_win(&self, bar: &Self, all: usize, error: f64) -> bool {
+        let gap = |((rows, own), (_, other)): (&(usize, Seen), &(usize, Seen))| {
+            Some((*rows, Gap::between(&other.score, &own.score)?))
+        };
+        let gaps: Vec<Option<(usize, Gap)>> = self.seen.iter().zip(&bar.seen).map(gap).collect();
+        let Some((Some((rows, gap)), before)) = gaps.split_last() else { return true };
+        // A wider one overtakes where rows were few for its dimensions: one rung alone doesn't show by how much.
+        if before.is_empty() && self.is_late(bar, *rows) {
             return true;
         }
         let share = 1.0 - *rows as f64 / all as f64;
-        let mut drift = gap.bias * share;
-        if let Some((earlier, then)) = before.last() {
+        let mut drift = gap.bias * if gap.bias > 0.0 { (all as f64 / *rows as f64).ln() } else { share };
+        if let Some(Some((earlier, then))) = before.last() {
             let steps = (all as f64 / *rows as f64).ln() / (*rows as f64 / *earlier as f64).ln();
             drift = drift.max((then.value - gap.value) * steps);
         }
         let deviation = (gap.error.powi(2) * share + (DOUBT * drift).powi(2)).sqrt();
-        gap.value - drift <= student_quantile(1.0 - error, gap.freedom) * deviation
+        // What will be chance at all rows, where the standard error is smaller.
+        let chance = student_quantile(TWO_SIDED, gap.freedom) * gap.error * (1.0 - share).sqrt();
+        gap.value - drift + chance <= student_quantile(1.0 - error, gap.freedom) * deviation
     }
 }
 
@@ -164,7 +193,7 @@ mod tests {
     use super::*;
     use crate::score::Score;
 
-    const ROWS: [usize; 5] = [100, 200, 400, 800, 2000];
+    const ROWS: [usize; 6] = [100, 200, 400, 800, 1300, 2000];
 
     /// A score that tends to `limit` as 1/n, with noise of its own in every shard.
     fn evaluation(limit: f64, slope: f64, rows: usize, noise: f64) -> Evaluation {
@@ -179,10 +208,15 @@ mod tests {
     }
 
     fn race(models: &[(f64, f64)], noise: f64) -> Vec<usize> {
+        race_of(models, noise, &vec![1; models.len()])
+    }
+
+    /// The last rungs of models whose features have these dimensions.
+    fn race_of(models: &[(f64, f64)], noise: f64, dims: &[usize]) -> Vec<usize> {
         let evaluate = |numbers: &[usize], rows: usize| {
             let one = |&number: &usize| {
                 let (limit, slope) = models[number];
-                Some(evaluation(limit, slope, rows, noise * (1.0 + number as f64)))
+                Some(Seen { score: evaluation(limit, slope, rows, noise * (1.0 + number as f64)), dim: dims[number] })
             };
             Ok::<_, ()>(numbers.iter().map(one).collect())
         };
@@ -205,14 +239,36 @@ mod tests {
     }
 
     #[test]
-    fn equals_race_to_the_end() {
-        assert_eq!(race(&[(0.3, 10.0), (0.3, 10.0)], 0.5), [4, 4]);
+    fn who_would_only_tie_stops_before_the_end() {
+        let reached = race(&[(0.3, 10.0), (0.3, 10.0)], 0.5);
+        assert!(reached[0] < 5 && reached[1] < 5, "{reached:?}");
+    }
+
+    #[test]
+    fn a_wider_one_is_judged_by_two_rungs() {
+        assert_eq!(race_of(&[(0.9, 1.0), (0.2, 1.0)], 0.01, &[50, 50]), [0, 0]);
+        assert_eq!(race_of(&[(0.9, 1.0), (0.2, 1.0)], 0.01, &[50, 400]), [1, 1]);
+    }
+
+    #[test]
+    fn what_can_not_be_compared_goes_on() {
+        let evaluate = |numbers: &[usize], rows: usize| {
+            let one = |&number: &usize| {
+                let mut score = evaluation(1.0 - 0.5 * number as f64, 1.0, rows, 0.01);
+                // A class is missing without one of the shards.
+                score.replicates.truncate(if rows == 100 { 0 } else { 20 });
+                Some(Seen { score, dim: 1 })
+            };
+            Ok::<_, ()>(numbers.iter().map(one).collect())
+        };
+        let ends = run(Rule { top: 1, confidence: 0.95 }, &ROWS, 2, evaluate).unwrap();
+        assert_eq!([ends[0].rung, ends[1].rung], [1, 1]);
     }
 
     #[test]
     fn rungs_end_on_bounds_of_shards_and_none_is_too_small() {
         let bounds: Vec<usize> = (1..=20).map(|shard| shard * 60).collect();
-        assert_eq!(rungs(&bounds), [240, 480, 1200]);
+        assert_eq!(rungs(&bounds), [240, 480, 780, 1200]);
         assert_eq!(rungs(&[30, 60]), [60]);
         assert_eq!(rungs(&[]), [0; 0]);
     }
