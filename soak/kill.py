@@ -47,6 +47,8 @@ class Cycle:
     def __init__(self, suite, scenario, targets, expected, seconds, chance):
         self.suite, self.scenario, self.targets, self.expected = suite, scenario, targets, expected
         self.seconds, self.random, self.kept, self.groups = seconds, chance, {}, []
+        # When the smallest model fails, the weights of another one are permuted.
+        self.failed = False
 
     def run(self, most):
         """The number of kills."""
@@ -65,7 +67,7 @@ class Cycle:
 
     def attempt(self, target):
         """Whether a run was killed before it got to its end."""
-        watched = target == "group" and self.scenario.name != "texts" and self.random.random() < 0.5
+        watched = target == "group" and self.random.random() < 0.5
         self.scenario.log.unlink(missing_ok=True)
         run = self.scenario.start(watching(self.scenario.log) if watched else ())
         self.groups.append(run.process.pid)
@@ -106,6 +108,7 @@ class Cycle:
         if code != 4 or len(named) != 1:
             self.broken([f"its worker was killed: code {code}, failed: {named}: {err[-300:]}"])
         self.suite.counts[f"kills of the worker, {self.scenario.name}"] += 1
+        self.failed = True
         return True
 
     def count_lost(self):
@@ -118,7 +121,7 @@ class Cycle:
 
     def ended(self, code, out, err):
         self.suite.counts[f"runs to the end, {self.scenario.name}"] += 1
-        self.broken(self.scenario.faults_of(code, out, err, self.expected))
+        self.broken(self.scenario.faults_of(code, out, err, self.expected, self.failed))
         return False
 
     def stays(self):
