@@ -40,7 +40,8 @@ def png(path, colour, number):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
 
 
 def pictures(folder, count):
@@ -122,7 +123,8 @@ class Scenario:
         """The digests of all features and texts. Blocks beside sealed features do not count: nobody reads them, and
         `zoologist cache gc` removes them.
         """
-        files = [path for path in self.files() if path.suffix in (".safetensors", ".blk") or path.parent.name == "texts"]
+        files = [path for path in self.files()
+                 if path.suffix in (".safetensors", ".blk") or path.parent.name == "texts"]
         sealed = {path.parent for path in files if path.suffix == ".safetensors"}
         return {self.place(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
                 if path.parent.parent not in sealed}

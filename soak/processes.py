@@ -8,7 +8,6 @@ flight on top. A process that meets a lock says within a second that it waits.
 
 import math
 import random
-import re
 import time
 
 from common import PATIENCE, Suite, arguments, calls_of, networks, pictures

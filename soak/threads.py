@@ -1,5 +1,5 @@
-"""Ranks with 1, 2 and 8 threads, at once and with an interruption by a kill: the JSON (but for `timing`) and the digests
-of all features must be equal, byte by byte.
+"""Ranks with 1, 2 and 8 threads, at once and interrupted by a kill: JSON (but for `timing`) and features must be equal,
+byte by byte.
 
 Where a ranking was killed it goes on with another number of threads.
 """
@@ -38,7 +38,8 @@ def compare(suite, scenario, chance, repeats):
     seconds = time.monotonic() - begun
     for before, after in itertools.product([None, *THREADS], THREADS * repeats):
         scenario.fresh()
-        if before and interrupted(scenario, before, math.exp(chance.uniform(math.log(seconds / 20), math.log(seconds)))):
+        moment = seconds * math.exp(chance.uniform(math.log(1 / 20), 0))
+        if before and interrupted(scenario, before, moment):
             suite.counts[f"{scenario.name}, killed with {before} threads"] += 1
         run = scenario.run(more=["--threads", after])
         suite.counts["rankings compared"] += 1

@@ -18,8 +18,9 @@ def looping(turns):
     """A network with a loop of so many turns: each takes about a microsecond."""
     body = b"".join([
         field(1, node("Identity", ["go_on"], "goes_on")), field(1, node("Relu", ["state"], "next")), field(2, b"body"),
-        field(11, value("turn", INT64, [])), field(11, value("go_on", BOOL, [])), field(11, value("state", FLOAT, [1, 3])),
-        field(12, value("goes_on", BOOL, [])), field(12, value("next", FLOAT, [1, 3])),
+        field(11, value("turn", INT64, [])), field(11, value("go_on", BOOL, [])),
+        field(11, value("state", FLOAT, [1, 3])), field(12, value("goes_on", BOOL, [])),
+        field(12, value("next", FLOAT, [1, 3])),
     ])
     loop = node("Loop", ["turns", "go", "flat"], "features", attribute("body", field(6, body), number(20, 5)))
     return model([loop], [tensor("turns", [], INT64, turns.to_bytes(8, "little")), tensor("go", [], BOOL, b"\1")])
