@@ -33,9 +33,10 @@ class Round:
         self.killed = None
 
     def kill_holder(self, seconds):
-        """Kills the process whose worker is running, if there is one after so many seconds."""
+        """Kills the process whose worker is the first to run after so many seconds."""
         time.sleep(seconds)
-        self.killed = next((run for run in self.runs if run.worker()), None)
+        while not self.killed and any(run.wait(0) is None for run in self.runs):
+            self.killed = next((run for run in self.runs if run.worker()), None)
         if self.killed:
             self.killed.kill()
 

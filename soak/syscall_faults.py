@@ -2,10 +2,10 @@
 
 For each of openat, write, fsync, fdatasync, rename, renameat, mkdir and flock, with ENOSPC, EIO and EROFS in turn (or,
 with --every, each of them at each place): a small ranking of pictures, one of texts, and one whose features are kept
-already, under `strace --inject`. Where a call on the cache failed, the ranking must end with code 6, nothing on standard
-output, and a message of at most five lines that names a path in the cache; run again without faults it must give the JSON
-(but for `timing`) and the features of a run that was never disturbed, and `zoologist cache verify` must find nothing.
-Calls on other files may fail as they like.
+already, under `strace --inject`. Where a call on the cache failed, the ranking must end with code 6, nothing on
+standard output, and a message of at most five lines that names a path in the cache; run again without faults it must
+give the JSON (but for `timing`) and the features of a run that was never disturbed, and `zoologist cache verify` must
+find nothing. Calls on other files may fail as they like.
 
 Needs strace and nothing else. Ends with 1 if a promise was broken.
 """
