@@ -65,7 +65,7 @@ class Pictures:
         pictures(suite.folder / "pictures", count // 2)
         network(suite.folder / "networks/one", (MODELS / "classifier.onnx").read_bytes())
         network(suite.folder / "networks/two", (MODELS / "other.onnx").read_bytes())
-        self.scenario = suite.scenario("pictures", "pictures", "networks")
+        self.scenario = suite.scenario("pictures", "pictures", "networks", "--no-baselines")
         self.sound = self.path.read_bytes()
         suite.counts["pictures"] = count
 

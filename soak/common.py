@@ -26,8 +26,8 @@ PROGRAM = REPOSITORY / "target/release/zoologist"
 MODELS = REPOSITORY / "crates/zoologist-cli/tests/data/models"
 COLOURS = {"blue": (40, 60, 180), "red": (180, 50, 40)}
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "salt", "oven"]}
-# Long enough for the slowest run on a busy machine: what takes longer hangs.
-PATIENCE = 120
+# Long enough for the slowest run on a machine with ten times as much to do as it can: what takes longer hangs.
+PATIENCE = 900
 
 
 def png(path, colour, number):
