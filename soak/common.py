@@ -273,6 +273,12 @@ class Suite:
         """Keeps the largest of some figures."""
         self.figures[what] = max(value, self.figures.get(what, value))
 
+    def progress(self, what):
+        """Counts one more, and says so now and then."""
+        self.counts[what] += 1
+        if self.counts[what] % 50 == 0:
+            print(f"{self.counts[what]} {what}, {len(self.broken)} broken promises", file=sys.stderr, flush=True)
+
     def break_(self, what, problems):
         for problem in problems:
             self.broken.append(problem)

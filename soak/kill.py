@@ -59,6 +59,8 @@ class Cycle:
         while on and kills < most:
             on = self.attempt(self.random.choices(list(self.targets), list(self.targets.values()))[0])
             kills += on
+            if on:
+                self.suite.progress("kills")
             self.stays()
         if on:
             run = self.scenario.run()
@@ -160,7 +162,6 @@ def kills(suite, count, seed, of):
                 known[scenario.name] = scenario.undisturbed(), time.monotonic() - begun
             cycle = Cycle(suite, scenario, targets, *known[scenario.name], chance)
             killed += cycle.run(count - killed)
-    suite.counts["kills"] += killed
 
 
 def main():

@@ -103,7 +103,7 @@ def rounds(suite, scenario, count, seed, block):
         together.end(expected)
         together.count(single, block)
         together.waits()
-        suite.counts["rounds"] += 1
+        suite.progress("rounds")
         suite.counts["processes"] += len(together.runs)
         suite.counts["rounds in which one was killed"] += together.killed is not None
 
