@@ -296,6 +296,6 @@ class Suite:
         for name, count in sorted(self.counts.items()):
             print(f"{count}\t{name}")
         for name, value in sorted(self.figures.items()):
-            print(f"{value:.3f}\t{name}")
+            print(f"{value:.3g}\t{name}")
         print(f"{len(self.broken)} broken promises, {time.monotonic() - self.begun:.0f} s", flush=True)
         sys.exit(1 if self.broken else 0)
