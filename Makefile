@@ -7,6 +7,7 @@ SHELL := /bin/bash
 ZOOLOGIST := target/release/zoologist
 DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
+SUITES := self_test syscall_faults kill processes damage bad threads
 
 .PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing soak test-python
 
@@ -88,8 +89,8 @@ racing: build ## Does a race find what the full pass finds, and what does it sav
 	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
 	PATH="$(DEMO_PATH)" $(PYTHON) benches/racing.py $(or $(ZOO),demo/zoo) $(or $(SEEDS),50) $(DATA)
 
-soak: build ## Make the n-th system call on the cache fail, for every n: exit 6, and equal results when run again (needs strace)
-	$(PYTHON) soak/syscall_faults.py
+soak: build ## What must survive faults does: all suites of soak/, or make soak SUITE=kill (needs Linux and strace)
+	for suite in $(or $(SUITE),$(SUITES)); do echo "soak: $$suite"; $(PYTHON) soak/$$suite.py; done
 
 test-python: ## Tests of tools/export.py and of the demo's converters (torch is large: hundreds of megabytes)
 	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv

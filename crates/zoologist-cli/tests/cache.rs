@@ -59,6 +59,11 @@ fn what_is_damaged_is_named_computed_again_and_changes_nothing() {
     };
     assert_eq!(from_store(&third), third["models"].as_array().unwrap().len() - 1, "only the damaged one is computed");
     assert_eq!(fs::read(features[0]).unwrap(), bytes);
+    all.iter().filter(|path| path.parent().unwrap().ends_with("results")).for_each(|path| flip(path));
+    assert!(fixture.rank(&[]).err.contains("scores and timings that were kept can't be used"));
+    let silent = fixture.rank(&[]);
+    assert!(!silent.err.contains("damaged"), "it is said once: {}", silent.err);
+    fixture.run(&["cache", "verify"]).well();
 }
 
 #[test]

@@ -284,11 +284,11 @@ impl Pass<'_> {
     }
 
     fn warn_of_results(&self) -> Result<(), store::Error> {
-        let unsound = self.folder.unsound_results()?;
+        let unsound = self.folder.clear_results()?;
         if let Some((_, first)) = unsound.first() {
             let (name, count) = (self.wanted.name, unsound.len());
             let what = format!("scores and timings that were kept can't be used (the first {first})");
-            self.progress.say(&format!("{name}: {count} {what}; they are computed again"));
+            self.progress.say(&format!("{name}: {count} {what}; scores are computed again"));
         }
         Ok(())
     }

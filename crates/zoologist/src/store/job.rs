@@ -193,6 +193,16 @@ impl JobFolder {
         Ok(Kept::of(folders::read(&self.result_path(key))?, |bytes| checked::read(key.as_str(), bytes)).sound())
     }
 
+    /// Removes the small results that are damaged, and gives all that will not be used, and why. Not every one that is
+    /// missing is made again: that of a finished job's timing, for one, is lost.
+    pub fn clear_results(&self) -> Result<Vec<(PathBuf, Unsound)>, Error> {
+        let unsound = self.unsound_results()?;
+        for (path, _) in unsound.iter().filter(|(_, unsound)| *unsound == Unsound::Damaged) {
+            folders::present(fs::remove_file(path)).map_err(refused("remove", path))?;
+        }
+        Ok(unsound)
+    }
+
     /// The small results that will not be used, and why.
     pub fn unsound_results(&self) -> Result<Vec<(PathBuf, Unsound)>, Error> {
         let mut found = vec![];
@@ -286,6 +296,8 @@ mod tests {
         let path = job.result_path(&key);
         fs::write(&path, fs::read_to_string(&path).unwrap().replace("1.5", "2.5")).unwrap();
         assert_eq!(job.result::<f64>(&key).unwrap(), None);
-        assert_eq!(job.unsound_results().unwrap(), [(path, Unsound::Damaged)]);
+        assert_eq!(job.unsound_results().unwrap(), [(path.clone(), Unsound::Damaged)]);
+        assert_eq!(job.clear_results().unwrap(), [(path.clone(), Unsound::Damaged)]);
+        assert!(!path.exists() && job.clear_results().unwrap().is_empty());
     }
 }
