@@ -7,8 +7,7 @@ features, `cache verify`. A block or a sealed file that is there at a kill stays
 blocks that were begun and are not there are counted: so many are computed again.
 
 A worker of T threads can have T + 1 blocks in flight: each thread may be busy in another one, and one more is being
-written. Of texts, whose units of work are whole blocks, 4 T more may wait to be written where that is slower than
-computing.
+written.
 """
 
 import contextlib
@@ -121,7 +120,7 @@ class Cycle:
         lost = sum(len(blocks) for blocks in Passes(self.scenario.log).lost().values())
         self.suite.counts[f"kills after which {lost} blocks are computed again, {self.scenario.name}"] += 1
         threads = int(self.scenario.command[self.scenario.command.index("--threads") + 1])
-        if lost > threads + 1 + (4 * threads if self.scenario.name == "texts" else 0):
+        if lost > threads + 1:
             self.broken([f"{lost} blocks were begun and are not kept"])
 
     def ended(self, code, out, err):

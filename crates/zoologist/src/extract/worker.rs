@@ -148,7 +148,9 @@ fn extract(
     let dim = description.dim;
     say(&Message::Ready(description))?;
     let queue = Queue::new(samples.units(&order.blocks), &order.blocks, stop);
-    let (sender, receiver) = mpsc::sync_channel(4 * machines.len());
+    // A unit of texts is a whole block: a thread waits until it is taken, so that a kill loses one per thread and no more.
+    let waiting = if matches!(samples, Samples::Pictures(..)) { 4 * machines.len() } else { 0 };
+    let (sender, receiver) = mpsc::sync_channel(waiting);
     std::thread::scope(|scope| {
         for mut machine in machines {
             let (sender, samples, queue) = (sender.clone(), &samples, &queue);

@@ -135,7 +135,14 @@ pub fn extract(wanted: Wanted, machinery: &Machinery, progress: &dyn Progress) -
     if let Some(unsound) = kept.unsound() {
         pass.warn("the features file", unsound);
     }
-    let (sealed, from_store) = kept.sound().map_or_else(|| pass.compute(), |sealed| Ok((sealed, true)))?;
+    let (sealed, from_store) = match kept.sound() {
+        Some(sealed) => {
+            // Whoever sealed them may have been killed before this.
+            pass.folder.clear_blocks().map_err(stop)?;
+            (sealed, true)
+        }
+        None => pass.compute()?,
+    };
     pass.finished(sealed, from_store, in_use)
 }
 

@@ -167,10 +167,18 @@ impl JobFolder {
         joined.write(&self.key, numbers, &path)?;
         let damaged = Error::Damaged { path, what: "it is not what was written" };
         let sealed = self.sealed()?.sound().ok_or(damaged)?;
-        let blocks = self.path.join(BLOCKS);
-        fs::remove_dir_all(&blocks).map_err(refused("clear", &blocks))?;
-        folders::make(&blocks)?;
+        self.clear_blocks()?;
         Ok(sealed)
+    }
+
+    /// Removes the blocks, which are of no use once the features are sealed.
+    pub fn clear_blocks(&self) -> Result<(), Error> {
+        let blocks = self.path.join(BLOCKS);
+        if folders::entries(&blocks)?.is_empty() {
+            return Ok(());
+        }
+        fs::remove_dir_all(&blocks).map_err(refused("clear", &blocks))?;
+        folders::make(&blocks)
     }
 
     /// Joins the blocks of these ranges, which stay as they are.
