@@ -9,7 +9,7 @@ DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 SUITES := self_test syscall_faults kill processes damage bad threads
 
-.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing soak test-python
+.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing soak hostile fuzz test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -91,6 +91,25 @@ racing: build ## Does a race find what the full pass finds, and what does it sav
 
 soak: build ## What must survive faults does: all suites of soak/, or make soak SUITE=kill (needs Linux and strace)
 	for suite in $(or $(SUITE),$(SUITES)); do echo "soak: $$suite"; $(PYTHON) soak/$$suite.py; done
+
+hostile: ## Give the program thousands of seeded random changes of valid files: make hostile [CHANGES=500] (of each)
+	HOSTILE_CHANGES=$(or $(CHANGES),500) cargo test --release --locked --package zoologist-cli --test hostile -- --ignored
+
+FUZZ_TOOLS := $(CURDIR)/fuzz/target/tools
+FUZZ := cargo +nightly fuzz
+
+# Without a sanitizer: our own code has no unsafe, and the limit of memory then tells of bombs. SANITIZER=address looks
+# into the dependencies.
+fuzz: ## Fuzz every parser, or one: make fuzz [SECONDS=60] [TARGET=csv] [SANITIZER=none] (needs a nightly toolchain)
+	test -x $(FUZZ_TOOLS)/bin/cargo-fuzz || cargo install --locked --root $(FUZZ_TOOLS) cargo-fuzz@0.13.2
+	SEEDS_FOR_FUZZING=$(CURDIR)/fuzz/seeds cargo test --release --locked --package zoologist-cli --test hostile \
+	  -- --ignored --exact seeds::write
+	export PATH="$(FUZZ_TOOLS)/bin:$(PATH)"; \
+	for target in $(or $(TARGET),$$($(FUZZ) list)); do \
+	  mkdir -p fuzz/corpus/$$target fuzz/seeds/$$target fuzz/regressions/$$target; \
+	  $(FUZZ) run --sanitizer $(or $(SANITIZER),none) $$target fuzz/corpus/$$target fuzz/seeds/$$target \
+	    fuzz/regressions/$$target -- -max_total_time=$(or $(SECONDS),60) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
+	done
 
 test-python: ## Tests of tools/export.py and of the demo's converters (torch is large: hundreds of megabytes)
 	test -x tools/.venv/bin/python || $(PYTHON) -m venv tools/.venv

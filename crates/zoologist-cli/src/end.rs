@@ -14,6 +14,8 @@ pub enum Outcome {
     WithFailures,
     /// The user stopped the run; the result says what was not looked at.
     Interrupted,
+    /// Another process of ours did it all, and ended with this code.
+    Elsewhere(u8),
 }
 
 /// A failure: its kind and what to tell the user.
@@ -56,6 +58,7 @@ pub fn of(result: Result<Outcome>) -> ExitCode {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::WithFailures) => ExitCode::from(4),
         Ok(Outcome::Interrupted) => ExitCode::from(code(Fault::Interrupted)),
+        Ok(Outcome::Elsewhere(code)) => ExitCode::from(code),
         Err(failure) => {
             let message: Vec<&str> = failure.message.lines().take(5).collect();
             // Nothing can be told to somebody whose error output is closed.

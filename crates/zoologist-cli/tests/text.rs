@@ -160,7 +160,7 @@ fn faults_of_tables_and_tokenizers_are_told_clearly() {
         2,
         "has no column body. It has: text (text), label (text)",
     );
-    refused(&["rank", "data.csv", "--zoo", "zoo", "--label", "text"], 2, "no column of texts was found");
+    refused(&["rank", "data.csv", "--zoo", "zoo", "--label", "text"], 3, "no column of texts was found");
     refused(&["rank", "data.csv", "--zoo", "zoo", "--text", "a,b,c"], 2, "--text takes one column, or two");
     fs::write(fixture.path("latin.csv"), b"text,label\nwell,x\ncaf\xe9,y\n").unwrap();
     refused(&["rank", "latin.csv", "--zoo", "zoo"], 3, "latin.csv, line 3: is not valid UTF-8");

@@ -14,11 +14,16 @@ use crate::interrupt::{self, STOP};
 
 /// Runs the command.
 pub fn run(order: &Path) -> Result<Outcome> {
+    begin();
+    worker::run(order, &open, std::io::stdout().lock(), &STOP)?;
+    Ok(Outcome::Complete)
+}
+
+/// Begins as the child of a process that listens to what this one says, and whose end is its end.
+pub fn begin() {
     say_panics_in_one_line();
     interrupt::listen_as_worker();
     worker::hear(std::io::stdin(), &STOP);
-    worker::run(order, &open, std::io::stdout().lock(), &STOP)?;
-    Ok(Outcome::Complete)
 }
 
 /// The parent shows the last line of what a worker says: of several panics, which follow from each other, the first.

@@ -63,11 +63,11 @@ pub fn outside(location: &str) -> Vec<u8> {
     network(&nodes, &[weights.concat()])
 }
 
-fn begin() -> Vec<Vec<u8>> {
+pub fn begin() -> Vec<Vec<u8>> {
     BEGIN.map(|(operator, from, to)| node(operator, &[from], to, &[])).to_vec()
 }
 
-fn network(nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
+pub fn network(nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
     let nodes = nodes.iter().map(|node| field(1, node));
     let weights = weights.iter().map(|weight| field(5, weight));
     let input = field(11, &value("input", FLOAT, &[1, 3, 32, 32]));
@@ -76,36 +76,36 @@ fn network(nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
     [number(1, 8), field(7, &graph.concat()), field(8, &[field(1, b""), number(2, 13)].concat())].concat()
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let inputs: Vec<Vec<u8>> = inputs.iter().map(|input| field(1, input.as_bytes())).collect();
     [inputs.concat(), field(2, output.as_bytes()), field(4, operator.as_bytes()), attributes.concat()].concat()
 }
 
-fn attribute(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
+pub fn attribute(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     field(5, &[field(1, name.as_bytes()), parts.concat()].concat())
 }
 
-fn tensor(name: &str, shape: &[u64], kind: u64, bytes: &[u8]) -> Vec<u8> {
+pub fn tensor(name: &str, shape: &[u64], kind: u64, bytes: &[u8]) -> Vec<u8> {
     let shape: Vec<Vec<u8>> = shape.iter().map(|&size| number(1, size)).collect();
     [shape.concat(), number(2, kind), field(8, name.as_bytes()), field(9, bytes)].concat()
 }
 
-fn value(name: &str, kind: u64, shape: &[u64]) -> Vec<u8> {
+pub fn value(name: &str, kind: u64, shape: &[u64]) -> Vec<u8> {
     let shape: Vec<Vec<u8>> = shape.iter().map(|&size| field(1, &number(1, size))).collect();
     let of = field(1, &[number(1, kind), field(2, &shape.concat())].concat());
     [field(1, name.as_bytes()), field(2, &of)].concat()
 }
 
-fn number(key: u64, number: u64) -> Vec<u8> {
+pub fn number(key: u64, number: u64) -> Vec<u8> {
     [variable(key << 3), variable(number)].concat()
 }
 
-fn field(key: u64, bytes: &[u8]) -> Vec<u8> {
+pub fn field(key: u64, bytes: &[u8]) -> Vec<u8> {
     [&variable(key << 3 | 2), &variable(bytes.len() as u64), bytes].concat()
 }
 
 /// Seven bits a byte, the lowest first; all but the last byte have the highest bit set.
-fn variable(mut number: u64) -> Vec<u8> {
+pub fn variable(mut number: u64) -> Vec<u8> {
     let mut bytes = vec![];
     while number > 127 {
         bytes.push(number as u8 | 128);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ahash::AHashSet;
 use serde::{Deserialize, Serialize};
 
 /// The kind of prediction.
@@ -163,10 +164,9 @@ impl Classes {
     /// # Ok::<(), zoologist::base::TargetsError>(())
     /// ```
     pub fn from_numbers(labels: &[i64]) -> Result<Self, TargetsError> {
-        let mut found = labels.to_vec();
+        let found: AHashSet<i64> = labels.iter().copied().collect();
+        let mut found: Vec<i64> = found.into_iter().collect();
         found.sort_unstable();
-        found.dedup();
-        found.shrink_to_fit();
         let class = |label| found.partition_point(|&other| other < label) as u32;
         let index = labels.iter().map(|&label| class(label)).collect();
         Self::checked(found.iter().map(i64::to_string).collect(), index)

@@ -8,7 +8,7 @@ use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord, Trim};
 
 use super::Error;
 use super::csv_lines::{FollowedRows, Lines};
-use super::files::{LONGEST_RECORD, open_regular, too_long};
+use super::files::{LONGEST_RECORD, open_regular, too_long, too_wide};
 
 /// Bytes that are read at a time.
 const BUFFER: usize = 1 << 16;
@@ -16,7 +16,8 @@ const BUFFER: usize = 1 << 16;
 /// Rows of a CSV file.
 pub(super) type Rows = Reader<Bounded>;
 
-/// A file that refuses rows of more than [`LONGEST_RECORD`] while they are read, and sees quotes that are not closed.
+/// A file that refuses rows of more than [`LONGEST_RECORD`], or of too many cells, while they are read, and sees quotes
+/// that are not closed.
 ///
 /// A line break is handed out after the last byte. It ends a row that is whole, so only a row whose quote is never closed
 /// asks for more.
@@ -43,12 +44,15 @@ impl Bounded {
 impl Read for Bounded {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.left == 0 {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a row is too long"));
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_long("a row")));
         }
         let most = into.len().min(self.left);
         let count = self.file.read(&mut into[..most])?;
         self.left -= count;
         self.rows.follow(&into[..count]);
+        if self.rows.too_wide() {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_wide()));
+        }
         if count > 0 || most == 0 {
             return Ok(count);
         }
@@ -126,7 +130,7 @@ fn convert(path: &Path, error: csv::Error, lines: Option<Lines>) -> Error {
     let at = |problem: String| Error::at_line(path, first, problem);
     match error.into_kind() {
         ErrorKind::Io(source) if source.kind() == io::ErrorKind::FileTooLarge => {
-            at(format!("{}: perhaps a quote is not closed. Close it, or cut the row", too_long("a row")))
+            at(format!("{source}: perhaps a quote is not closed. Close it, or cut the row"))
         }
         ErrorKind::Io(source) => Error::reading(path)(source),
         ErrorKind::Utf8 { .. } => at(Error::NOT_UTF8.to_owned()),

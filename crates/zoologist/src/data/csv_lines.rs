@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use super::files::MOST_COLUMNS;
+
 const MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// The rows that were read and not yet handed out, and the state after the last byte.
@@ -19,6 +21,10 @@ pub(super) struct FollowedRows {
     returned: bool,
     /// The line of the last quote that opened a cell.
     opened: u64,
+    /// Delimiters of this row.
+    delimiters: usize,
+    /// Whether a row had too many of them.
+    too_wide: bool,
     /// The first byte of each row, and its lines.
     rows: VecDeque<(u64, Lines)>,
 }
@@ -51,7 +57,7 @@ enum State {
 impl FollowedRows {
     pub fn new(delimiter: u8) -> Self {
         let (state, rows) = (State::Row, VecDeque::new());
-        Self { delimiter, state, offset: 0, line: 1, returned: false, opened: 1, rows }
+        Self { delimiter, state, offset: 0, line: 1, returned: false, opened: 1, delimiters: 0, too_wide: false, rows }
     }
 
     /// The lines of the first row that begins at this byte or later; what stands before is forgotten.
@@ -60,6 +66,11 @@ impl FollowedRows {
             self.rows.pop_front();
         }
         self.rows.front().map(|(_, lines)| *lines)
+    }
+
+    /// Whether a row was met that has more than [`MOST_COLUMNS`] cells.
+    pub fn too_wide(&self) -> bool {
+        self.too_wide
     }
 
     /// Takes in the next bytes of the file.
@@ -103,6 +114,7 @@ impl FollowedRows {
         let ends = matches!(byte, b'\n' | b'\r') && self.state != State::Within;
         if self.state == State::Row && !ends {
             self.rows.push_back((self.offset, Lines { first: self.line, last: self.line, closed: None }));
+            self.delimiters = 0;
         }
         self.state = if ends { State::Row } else { self.within_row(byte) };
         if let Some((_, lines)) = self.rows.back_mut().filter(|_| self.state != State::Row) {
@@ -118,7 +130,11 @@ impl FollowedRows {
                 self.opened = self.line;
                 State::Within
             }
-            (_, byte) if byte == self.delimiter => State::Cell,
+            (_, byte) if byte == self.delimiter => {
+                self.delimiters += 1;
+                self.too_wide |= self.delimiters >= MOST_COLUMNS;
+                State::Cell
+            }
             (State::Closed, byte) if byte != b' ' && self.line > self.opened => {
                 if let Some((_, lines)) = self.rows.back_mut() {
                     lines.closed.get_or_insert(self.line);

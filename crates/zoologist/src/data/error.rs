@@ -210,7 +210,7 @@ impl Fail for Error {
         match self {
             Self::Read { source, .. } => Fault::of_reading(source),
             Self::TooLarge(_) => Fault::Limit,
-            Self::Task { .. } | Self::NoSuchColumn { .. } | Self::Unclear { .. } => Fault::Usage,
+            Self::Task { .. } | Self::NoSuchColumn { .. } => Fault::Usage,
             _ => Fault::Input,
         }
     }

@@ -1,12 +1,30 @@
 //! Opening files that are not trusted: regular ones only, and only beneath the data set.
 
 use std::fs::{self, File};
+use std::io::{self, BufRead, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
 
 /// The longest row of a table, in bytes as it stands in the file.
 pub(super) const LONGEST_RECORD: usize = 16 << 20;
+
+/// The most columns of a table, and the most numbers of a row of features: as wide as anybody's, and not what fills the
+/// memory.
+pub(super) const MOST_COLUMNS: usize = 1 << 17;
+pub(super) const WIDEST_ROW: usize = 1 << 20;
+
+/// Says that a table has more columns than that.
+pub(super) fn too_wide() -> String {
+    format!("holds a row of more than {MOST_COLUMNS} cells")
+}
+
+/// Reads the next line with its end into an empty buffer, and a byte more than [`LONGEST_RECORD`] where it is longer.
+/// Returns how many bytes there are; 0 at the end of the file.
+pub(super) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    line.clear();
+    reader.by_ref().take(LONGEST_RECORD as u64 + 1).read_until(b'\n', line)
+}
 
 /// Says that a row, line or text is longer than that.
 pub(super) fn too_long(what: &str) -> String {

@@ -15,6 +15,8 @@ use super::{Error, RawPicture};
 
 /// More pictures than this are not unpacked into memory.
 const LARGEST: usize = 4 << 30;
+/// More pictures than this, or labels, are not listed: each takes many bytes, and next to none in a packed file.
+const MOST_PICTURES: usize = 1 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// What the beginning of an IDX file says.
@@ -96,6 +98,7 @@ fn read_pictures(content: &mut Content) -> io::Result<Pictures> {
 
 fn read_labels(content: &mut Content) -> io::Result<Vec<i64>> {
     let header = Header::read(content)?;
+    check_count(header.count)?;
     let (1, Cells::Integers(labels)) =
         (header.shape.len(), decode::cells(&mut content.reader, header.element, ByteOrder::Big, header.count)?)
     else {
@@ -115,6 +118,11 @@ fn open(path: &Path) -> Result<Content, Error> {
     } else {
         Content { reader: Box::new(file), most: length }
     })
+}
+
+fn check_count(count: usize) -> io::Result<()> {
+    let problem = || invalid(format!("holds {count} pictures or labels: more than {MOST_PICTURES} are not read"));
+    if count <= MOST_PICTURES { Ok(()) } else { Err(problem()) }
 }
 
 impl Header {
@@ -148,6 +156,7 @@ impl Header {
             [count, height, width, 3] => (count, height, width, 3),
             _ => return Err(invalid("holds no pictures: count x height x width (x 3) unsigned bytes are needed")),
         };
+        check_count(count)?;
         // The dimensions were read from 32 bits each.
         Ok(Frame { count, width: width as u32, height: height as u32, channels })
     }

@@ -28,6 +28,7 @@ mod text_lines;
 mod walk;
 
 pub(crate) use array::decode::half;
+pub(crate) use array::safetensors::check_names;
 pub use dataset::{Dataset, Inputs, PictureSource, Split};
 pub use error::Error;
 pub use formats::{open, open_unlabelled};

@@ -1,10 +1,10 @@
 //! Text files with one entry a line.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 use super::Error;
-use super::files::open_regular;
+use super::files::{LONGEST_RECORD, open_regular, read_line, too_long};
 
 /// The lines of a file, spaces around them and a byte-order mark removed. A blank line is an error, except at the end.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
@@ -16,24 +16,24 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, Error> {
 /// Calls `take` with every line that [`read`] would return.
 pub(super) fn each(path: &Path, mut take: impl FnMut(&str)) -> Result<(), Error> {
     let (file, _) = open_regular(path)?;
-    let mut blank = None;
-    for (number, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|source| unreadable(path, number, source))?;
-        let line = if number == 0 { line.trim_start_matches('\u{feff}') } else { &line };
+    let (mut reader, mut bytes) = (BufReader::new(file), vec![]);
+    let (mut number, mut blank) = (0, None);
+    while read_line(&mut reader, &mut bytes).map_err(Error::reading(path))? > 0 {
+        number += 1;
+        let line = text(&bytes).map_err(|problem| Error::at_line(path, number, problem))?;
+        let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line };
         match (line.trim(), blank) {
             ("", _) => blank = blank.or(Some(number)),
-            (_, Some(blank)) => {
-                return Err(Error::at_line(path, blank as u64 + 1, "is empty. Each line needs one entry"));
-            }
+            (_, Some(blank)) => return Err(Error::at_line(path, blank, "is empty. Each line needs one entry")),
             (entry, None) => take(entry),
         }
     }
     Ok(())
 }
 
-fn unreadable(path: &Path, lines_before: usize, source: std::io::Error) -> Error {
-    match source.kind() {
-        std::io::ErrorKind::InvalidData => Error::at_line(path, lines_before as u64 + 1, Error::NOT_UTF8),
-        _ => Error::reading(path)(source),
+fn text(line: &[u8]) -> Result<&str, String> {
+    if line.len() > LONGEST_RECORD {
+        return Err(format!("{}. Give one entry a line", too_long("a line")));
     }
+    std::str::from_utf8(line).map_err(|_| Error::NOT_UTF8.to_owned())
 }

@@ -12,7 +12,7 @@ use crate::base::{Fail, Fault};
 /// The exit code of a worker that the machine refused something.
 const REFUSED: i32 = 6;
 /// The exit code of a worker whose code met something that it took for impossible.
-const PANICKED: i32 = 101;
+pub(super) const PANICKED: i32 = 101;
 /// The signal that nobody can catch.
 const KILLED: i32 = 9;
 /// How much of a worker's last words is kept.

@@ -21,7 +21,7 @@ use super::worker::Message;
 use crate::store::{JobFolder, Key, Store};
 
 /// Longest line that is read from a worker.
-const LONGEST_LINE: u64 = 1 << 16;
+const LONGEST_LINE: u64 = 1 << 18;
 /// Lines that may wait to be heard.
 const WAITING_LINES: usize = 64;
 /// How often the parent looks whether it has to stop a worker.

@@ -9,6 +9,7 @@
 //! depend on the number of threads, and decoding on one thread overlaps inference on another.
 
 mod baseline;
+pub mod confined;
 mod ending;
 mod files;
 pub mod launch;

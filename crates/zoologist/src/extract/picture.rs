@@ -9,6 +9,7 @@
 
 mod extent;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{Cursor, ErrorKind};
 
@@ -122,13 +123,14 @@ fn decode_guarded(bytes: &[u8]) -> Result<Rgb, PictureError> {
     let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
     let format = format.ok_or(PictureError::UnknownFormat)?;
     let extent = match format {
-        ImageFormat::Jpeg => extent::of_jpeg(bytes),
-        ImageFormat::WebP => extent::of_webp(bytes),
-        _ => Some(bytes),
+        ImageFormat::Jpeg => extent::of_jpeg(bytes).map(Cow::Borrowed),
+        ImageFormat::WebP => extent::of_webp(bytes).map(Cow::Borrowed),
+        ImageFormat::Png => Some(extent::of_png(bytes)),
+        _ => Some(Cow::Borrowed(bytes)),
     };
     let extent = extent.ok_or(PictureError::CutOff(bytes.len()))?;
     let described = |error| described(&error, bytes.len());
-    let mut decoder = reader(format, extent).into_decoder().map_err(described)?;
+    let mut decoder = reader(format, &extent).into_decoder().map_err(described)?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into())?;
     if decoder.total_bytes() > MOST_MEMORY {

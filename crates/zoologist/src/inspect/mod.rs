@@ -1,12 +1,14 @@
 //! `inspect`: what a path is, or why it can't be used.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde::Serialize;
 
 use crate::base::{Fail, Fault, Targets, Task, path_text};
 use crate::data::{self, Dataset, Split, TableColumn, TableOptions};
-use crate::extract::launch::{self, LaunchError, Machinery};
+use crate::extract::confined::{self, Confined};
+use crate::extract::launch::{self, LaunchError, Launcher, Machinery};
 use crate::extract::text::TokenCounts;
 use crate::extract::{Description, Extractor, LayerSet, NetworkPlan, SampleFiles, SamplesError, TokenOrder};
 use crate::store;
@@ -35,12 +37,12 @@ pub enum Error {
     /// A model for pictures where a tokenizer is needed.
     #[error("{0}: takes pictures and has no tokenizer. Give a text encoder with --tokenizer")]
     NoTokenizer(String),
-    /// When the model was loaded.
+    /// When a process of its own loaded the model, or read the file.
     #[error("{path}: {source}")]
     Model {
-        /// The model, as text.
+        /// The model or file, as text.
         path: String,
-        /// What the worker said.
+        /// How that process ended.
         source: LaunchError,
     },
 }
@@ -155,6 +157,28 @@ pub enum Found {
     },
 }
 
+/// The endings of files that the process itself would parse; models have workers of their own.
+const PARSED: [&str; 9] = ["csv", "tsv", "jsonl", "ndjson", "parquet", "npy", "npz", "safetensors", "txt"];
+
+/// Whether a path is a file that is parsed here and not by a worker.
+pub fn is_parsed(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let parsed = extension.is_some_and(|extension| PARSED.contains(&extension.as_str()));
+    path.is_file() && parsed && !is_words(path)
+}
+
+/// Whether a path is a file of words and their vectors, by its name: a model that looks like a file of labels.
+fn is_words(path: &Path) -> bool {
+    let text = path.extension().is_some_and(|extension| extension == "txt");
+    text && matches!(zoo::looks(path), Some(Looks::Model))
+}
+
+/// Lets a command that inspects such a file do so in a process of its own, under the limits of a worker.
+pub fn confined(command: &mut Command, path: &Path, launcher: &Launcher) -> Result<Confined, Error> {
+    let refuse = |source| Error::Model { path: path_text::show(path), source };
+    confined::run(command, path, launcher).map_err(refuse)
+}
+
 /// Finds out what a path is, or what the model of that name in the hub.
 pub fn inspect(path: &Path, table: &TableOptions, access: &Access, machinery: &Machinery) -> Result<Inspection, Error> {
     let whole = |found| Inspection { schema: 1, path: path.to_owned(), found, tokens: None };
@@ -166,7 +190,7 @@ pub fn inspect(path: &Path, table: &TableOptions, access: &Access, machinery: &M
     }
     let found = match path.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
         "npy" | "npz" | "safetensors" | "parquet" if path.is_file() => array(path)?,
-        "txt" | "csv" if path.is_file() => labels(path)?,
+        "txt" | "csv" if path.is_file() && !is_words(path) => labels(path)?,
         _ => match zoo::looks(path) {
             Some(Looks::Model) => model(path, access, machinery)?,
             Some(Looks::Zoo) => models(path, access)?,

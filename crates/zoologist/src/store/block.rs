@@ -101,7 +101,13 @@ impl Block {
         let expected = usize::try_from(long(24)?).ok()?.checked_mul(dim)?;
         let Remarks { failures, truncated } = serde_json::from_slice(remarks).ok()?;
         let block = Self { first: long(16)?, dim, values, failures, truncated };
-        (dim > 0 && block.values.len() == expected).then_some(block)
+        (dim > 0 && block.values.len() == expected && block.is_sound()).then_some(block)
+    }
+
+    /// Whether all numbers are finite and all failures are of its own rows: a worker writes it, and workers lie.
+    fn is_sound(&self) -> bool {
+        let own = |row: u64| row.checked_sub(self.first).is_some_and(|place| place < self.rows() as u64);
+        self.values.iter().all(|value| value.is_finite()) && self.failures.iter().all(|failure| own(failure.row))
     }
 }
 
@@ -137,5 +143,22 @@ mod tests {
         }
         file[8] = 9;
         assert_eq!(Block::read(&key, &file), Err(Unsound::Newer(9)));
+    }
+
+    #[test]
+    fn a_block_with_a_right_checksum_may_still_lie() {
+        let key = Key::of(&[("model", "a")]);
+        let read = |value: f32, row: u64| {
+            let failures = vec![RowFailure { row, reason: "cut off".to_owned() }];
+            let mut file = vec![];
+            Block { first: 7, dim: 2, values: vec![1.0, value, 0.0, 0.0], failures, truncated: 0 }
+                .write(&key, &mut file)
+                .unwrap();
+            Block::read(&key, &file).is_ok()
+        };
+        assert!(read(2.0, 7) && read(2.0, 8));
+        for (value, row) in [(f32::NAN, 8), (f32::INFINITY, 8), (2.0, 6), (2.0, 9), (2.0, u64::MAX)] {
+            assert!(!read(value, row), "{value} {row}");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub enum Problem {
     #[error("leads out of the model's folder. Copy the file into the folder: no other place is read")]
     Outside,
     /// A file of settings that is far larger than any should be.
-    #[error("is larger than 16 MiB, which no file of settings is. Give the right file")]
+    #[error("is larger than 4 MiB, which no file of settings is. Give the right file")]
     TooLarge,
     /// A placeholder of Git LFS where the weights should be.
     #[error("is a placeholder of Git LFS, not the weights. Fetch them with `git lfs pull`")]

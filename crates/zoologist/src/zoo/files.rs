@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::{Error, Problem};
 use crate::base::Enclosure;
 
-/// No file of settings is larger.
-const LARGEST_SETTINGS: u64 = 16 << 20;
+/// No file of settings is larger: while it is parsed, it takes many times its size.
+const LARGEST_SETTINGS: u64 = 4 << 20;
 /// How much of a file is hashed at a time.
 const HASHED_AT_ONCE: usize = 1 << 20;
 /// How a placeholder of Git LFS begins.

@@ -384,7 +384,7 @@ fn a_size_that_makes_no_sense_is_refused_before_anything_is_written() {
 fn settings_that_are_far_too_large_or_nested_are_refused() {
     let nested = "[".repeat(1_000_000);
     for (text, expected) in
-        [(" ".repeat((16 << 20) + 1), "is larger than 16 MiB"), (nested, "is not valid JSON: recursion")]
+        [(" ".repeat((4 << 20) + 1), "is larger than 4 MiB"), (nested, "is not valid JSON: recursion")]
     {
         let zoo = folder(&[("model.onnx", "weights"), ("preprocessor_config.json", &text)]);
         let problem = model(zoo.path()).unwrap_err().problem.to_string();

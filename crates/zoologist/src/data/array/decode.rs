@@ -15,6 +15,10 @@ pub(in crate::data) const LARGEST_DEFLATE_RATIO: u64 = 1032;
 /// Bytes decoded at a time; a multiple of every number's size.
 const BLOCK: usize = 1 << 16;
 
+/// The longest text, and all different texts together, in bytes.
+const LONGEST_TEXT: usize = 1 << 20;
+const MOST_TEXT: usize = 64 << 20;
+
 pub(super) const MORE_VALUES: &str = "is damaged: it holds more values than its header says";
 
 /// The type of a value in a file.
@@ -232,8 +236,11 @@ pub(crate) fn half(bits: u16) -> f32 {
 }
 
 fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element) -> io::Result<Interned> {
+    if element.size() > LONGEST_TEXT {
+        return Err(invalid(format!("holds texts of {} bytes: more than {LONGEST_TEXT} are not read", element.size())));
+    }
     let mut item = vec![0; element.size()];
-    let mut texts = Interned::default();
+    let (mut texts, mut different) = (Interned::default(), 0_usize);
     for row in 0..count {
         source.read_exact(&mut item)?;
         let text = match element {
@@ -241,7 +248,12 @@ fn texts(source: &mut dyn Read, count: usize, order: ByteOrder, element: Element
             _ => std::str::from_utf8(&item).ok().map(Cow::Borrowed),
         };
         let text = text.ok_or_else(|| invalid(format!("row {row} (counted from 0) is not valid text")))?;
-        texts.push(text.trim_end_matches('\0'));
+        let (text, known) = (text.trim_end_matches('\0'), texts.names().len());
+        texts.push(text);
+        different = different.saturating_add(if texts.names().len() > known { text.len() } else { 0 });
+        if different > MOST_TEXT {
+            return Err(invalid(format!("holds more than {} MiB of different texts", MOST_TEXT >> 20)));
+        }
     }
     Ok(texts)
 }

@@ -15,6 +15,8 @@ use flate2::bufread::DeflateDecoder;
 use super::decode::{self, ByteOrder, Cells, Element, invalid};
 use super::{Array, Shape};
 
+/// So many values may a packed byte become where there are many.
+const VALUES_PER_BYTE: u64 = 64;
 /// Bytes that a stream reads at a time.
 const AHEAD: usize = 1 << 17;
 
@@ -149,9 +151,16 @@ impl Located {
         }
     }
 
-    /// All values, row after row.
-    pub fn array(&self) -> io::Result<Array> {
+    /// All values, row after row, if they are no more than `most`, nor more than `few` and far more than the bytes that
+    /// they are packed in.
+    pub fn array(&self, few: usize, most: usize) -> io::Result<Array> {
         let Layout { shape, element, order, column_after_column } = &self.layout;
+        let packed = self.packing.as_ref().filter(|member| member.deflated).map(|member| member.packed);
+        let believed = packed.map_or(most, |bytes| few.max(bytes.saturating_mul(VALUES_PER_BYTE) as usize).min(most));
+        if shape.count > believed {
+            let problem = format!("holds {} values: more than {believed} are not read at once here", shape.count);
+            return Err(self.naming(invalid(problem)));
+        }
         let mut source = self.stream()?;
         let cells = decode::cells(&mut source, *element, *order, shape.count).map_err(|error| self.naming(error))?;
         decode::expect_end(&mut source).map_err(|error| self.naming(error))?;

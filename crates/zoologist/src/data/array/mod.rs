@@ -6,7 +6,7 @@ pub(super) mod decode;
 pub(super) mod located;
 mod npy;
 mod npz;
-mod safetensors;
+pub(super) mod safetensors;
 
 use std::io;
 use std::path::Path;

@@ -2,9 +2,11 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use npyz::npz::{NpzArchive, file_name_from_array_name};
@@ -18,8 +20,37 @@ use crate::data::files::open_regular;
 
 pub(super) const FORMAT: Format = Format { extension: "npz", locate };
 
+/// Bytes that are read to find out what an archive holds: enough for a hundred thousand files.
+const LARGEST_DIRECTORY: u64 = 8 << 20;
+/// The most arrays that are looked at.
+const MOST_ARRAYS: usize = 10_000;
+
+/// A file of which a number of bytes may be read, wherever they stand.
+struct Bounded {
+    file: File,
+    left: Rc<Cell<u64>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let most = into.len().min(self.left.get() as usize);
+        if most == 0 && !into.is_empty() {
+            return Err(invalid("holds too many files: save fewer arrays together"));
+        }
+        let count = self.file.read(into.get_mut(..most).unwrap_or_default())?;
+        self.left.set(self.left.get().saturating_sub(count as u64));
+        Ok(count)
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 struct Archive {
-    zip: NpzArchive<BufReader<File>>,
+    zip: NpzArchive<BufReader<Bounded>>,
     file: Arc<File>,
     /// The archive's length in bytes.
     length: u64,
@@ -28,8 +59,15 @@ struct Archive {
 fn locate(path: &Path, wanted: &Wanted) -> Result<Located, Error> {
     let fail = Error::reading(path);
     let (file, length) = open_regular(path)?;
-    let zip = NpzArchive::new(BufReader::new(file.try_clone().map_err(&fail)?)).map_err(&fail)?;
+    let left = Rc::new(Cell::new(LARGEST_DIRECTORY));
+    let bounded = Bounded { file: file.try_clone().map_err(&fail)?, left: Rc::clone(&left) };
+    let zip = NpzArchive::new(BufReader::new(bounded)).map_err(&fail)?;
+    // What is read from here on is a header of each array.
+    left.set(u64::MAX);
     let mut archive = Archive { zip, file: Arc::new(file), length };
+    if archive.zip.array_names().count() > MOST_ARRAYS {
+        return Err(fail(invalid(format!("holds more than {MOST_ARRAYS} arrays: save fewer of them together"))));
+    }
     let entries = archive.entries();
     let name = wanted.pick(path, &entries)?;
     archive.locate(name).map_err(fail)

@@ -2,12 +2,15 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
+use std::collections::HashSet;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use super::decode::{ByteOrder, Element, invalid};
 use super::located::{Layout, Located};
@@ -19,6 +22,8 @@ pub(super) const FORMAT: Format = Format { extension: "safetensors", locate };
 
 /// Bytes before the header: its length.
 const PREFIX: u64 = 8;
+/// Enough for tens of thousands of tensors. While it is parsed, a header takes many times its size.
+const LARGEST_HEADER: u64 = 4 << 20;
 
 struct Tensors {
     file: File,
@@ -43,10 +48,14 @@ impl Tensors {
         let header = u64::from_le_bytes(prefix);
         let start = PREFIX.checked_add(header).filter(|&start| start <= length);
         let start = start.ok_or_else(|| invalid("is not a .safetensors file: its header is longer than the file"))?;
+        if header > LARGEST_HEADER {
+            return Err(invalid(format!("has a header of {header} bytes: more than {LARGEST_HEADER} are not read")));
+        }
         let mut text = Vec::new();
         source.take(header).read_to_end(&mut text)?;
-        let metadata: Metadata = serde_json::from_slice(&text)
-            .map_err(|error| invalid(format!("is not a .safetensors file: its header is damaged ({error})")))?;
+        let damaged = |error| invalid(format!("is not a .safetensors file: its header is damaged ({error})"));
+        let Names = serde_json::from_slice(&text).map_err(damaged)?;
+        let metadata: Metadata = serde_json::from_slice(&text).map_err(damaged)?;
         if start.checked_add(metadata.data_len() as u64) != Some(length) {
             return Err(invalid("is cut off or damaged: its header describes a file of another length"));
         }
@@ -75,6 +84,43 @@ impl Tensors {
         let start = self.start.saturating_add(*begin as u64);
         Ok(Located { file: Arc::new(self.file), start, layout, packing: None })
     }
+}
+
+/// The names of a header, none of them twice. The format forbids that, but the crate takes the last.
+struct Names;
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        into.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some((name, _)) = map.next_entry::<String, IgnoredAny>()? {
+            if let Some(name) = names.replace(name) {
+                return Err(A::Error::custom(format!("the name {name:?} stands there twice")));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Refuses a whole file with a name that stands twice in its header.
+pub(crate) fn check_names(file: &[u8]) -> Result<(), String> {
+    let header = file.split_first_chunk().and_then(|(length, rest)| {
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        rest.get(..length)
+    });
+    let Names = serde_json::from_slice(header.unwrap_or_default()).map_err(|error| error.to_string())?;
+    Ok(())
 }
 
 fn element(kind: Dtype) -> io::Result<Element> {

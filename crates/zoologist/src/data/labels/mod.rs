@@ -20,6 +20,10 @@ const FORMATS: &[Format] = &[text_labels::FORMAT, csv_labels::FORMAT];
 
 pub(super) const WANTED: Wanted = Wanted { names: &["labels", "y", "targets", "label", "target"], dimensions: 1 };
 
+/// The most values that labels may have, rows times columns: always, and where their packing makes that likely.
+const FEW_VALUES: usize = 1 << 24;
+const MOST_VALUES: usize = 1 << 27;
+
 /// A text format that holds labels.
 struct Format {
     extension: &'static str,
@@ -53,7 +57,7 @@ pub fn read(path: &Path, task: Option<Task>) -> Result<Labels, Error> {
 
 fn raw(path: &Path) -> Result<Raw, Error> {
     if let Some(located) = array::locate(path, &WANTED) {
-        let array = located?.array().map_err(Error::reading(path))?;
+        let array = located?.array(FEW_VALUES, MOST_VALUES).map_err(Error::reading(path))?;
         return from_array(array).map_err(|problem| Error::reading(path)(invalid(problem)));
     }
     let extension = extension(path);

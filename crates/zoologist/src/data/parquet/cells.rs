@@ -63,6 +63,16 @@ impl Batch {
         lengths
     }
 
+    /// The row, counted in the batch, of a value by its place among those that are not null.
+    fn row_of(&self, place: usize) -> usize {
+        let mut end = 0;
+        let ends = self.row_lengths().into_iter().map(|length| {
+            end += length;
+            end
+        });
+        ends.take_while(|end| *end <= place).count()
+    }
+
     /// Whether a cell is a list.
     pub fn are_lists(&self) -> bool {
         !self.repetitions.is_empty()
@@ -105,8 +115,13 @@ impl Uneven {
     }
 }
 
-/// The next cells of a column.
-pub(super) fn read(reader: &mut ColumnReader, column: &Column, rows: usize) -> Result<Batch, ParquetError> {
+/// The next cells of a column, of which `first` is the row of the first.
+pub(super) fn read(
+    reader: &mut ColumnReader,
+    column: &Column,
+    first: usize,
+    rows: usize,
+) -> Result<Batch, ParquetError> {
     let mut batch = Batch {
         cells: Cells::F32(Vec::new()),
         values: 0,
@@ -132,7 +147,11 @@ pub(super) fn read(reader: &mut ColumnReader, column: &Column, rows: usize) -> R
         (ColumnReader::FloatColumnReader(reader), _) => Cells::F32(batch.numbers(reader, |&value| Ok(value))?),
         (ColumnReader::DoubleColumnReader(reader), _) => Cells::F64(batch.numbers(reader, |&value| Ok(value))?),
         (ColumnReader::FixedLenByteArrayColumnReader(reader), _) => Cells::F32(batch.numbers(reader, from_half)?),
-        (ColumnReader::ByteArrayColumnReader(reader), _) => Cells::Text(texts(&batch.raw(reader)?)?),
+        (ColumnReader::ByteArrayColumnReader(reader), _) => {
+            let values = batch.raw(reader)?;
+            let found = texts(&values).map_err(|place| not_utf8(column, first + batch.row_of(place)))?;
+            Cells::Text(found)
+        }
         (ColumnReader::Int96ColumnReader(_), _) => return Err(ParquetError::General("holds times".into())),
     };
     Ok(batch)
@@ -174,10 +193,16 @@ fn from_half(value: &FixedLenByteArray) -> Result<f32, ParquetError> {
     Ok(half(u16::from_le_bytes(bytes)))
 }
 
-fn texts(values: &[ByteArray]) -> Result<Interned, ParquetError> {
+/// The texts, or the place of the first that is none.
+fn texts(values: &[ByteArray]) -> Result<Interned, usize> {
     let mut texts = Interned::default();
-    for value in values {
-        texts.push(value.as_utf8()?);
+    for (place, value) in values.iter().enumerate() {
+        texts.push(value.as_utf8().map_err(|_| place)?);
     }
     Ok(texts)
+}
+
+fn not_utf8(column: &Column, row: usize) -> ParquetError {
+    let name = escape(&column.name);
+    ParquetError::General(format!("row {row} (counted from 0) of column {name} is not valid UTF-8"))
 }

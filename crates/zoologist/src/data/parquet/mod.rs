@@ -11,6 +11,7 @@ mod schema;
 mod table;
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::Error;
 use super::array::decode::{self, Cells, invalid};
-use super::files::open_regular;
+use super::files::{MOST_COLUMNS, open_regular, too_wide};
 use crate::base::Values;
 use cells::Batch;
 use schema::Column;
@@ -31,6 +32,9 @@ pub(super) use rows::Rows;
 pub(super) use table::Table;
 
 pub(super) const EXTENSION: &str = "parquet";
+
+/// Enough for tens of thousands of columns or groups of rows. While it is parsed, a footer takes many times its size.
+const LARGEST_FOOTER: u32 = 16 << 20;
 
 /// Some columns of a file, read from the first row to the last.
 struct Scan {
@@ -56,8 +60,12 @@ struct Scan {
 impl Scan {
     /// Opens a file to read the columns that `choose` finds among its own.
     fn open(path: &Path, choose: impl FnOnce(Vec<Column>) -> Result<Vec<Column>, Error>) -> Result<Self, Error> {
-        let (file, _) = open_regular(path)?;
+        let (file, length) = open_regular(path)?;
+        check_footer(path, &file, length)?;
         let file = guarded(path, || SerializedFileReader::new(file))?;
+        if file.metadata().file_metadata().schema_descr().num_columns() > MOST_COLUMNS {
+            return Err(Error::reading(path)(invalid(too_wide())));
+        }
         let mut groups = file.metadata().row_groups().iter();
         let rows = groups.try_fold(0_usize, |sum, group| sum.checked_add(usize::try_from(group.num_rows()).ok()?));
         let refuse = |problem| Error::reading(path)(invalid(problem));
@@ -96,7 +104,7 @@ impl Scan {
             return Ok(0);
         }
         for (place, (column, reader)) in self.columns.iter().zip(&mut self.readers).enumerate() {
-            let batch = guarded(&self.path, || cells::read(reader, column, count))?;
+            let batch = guarded(&self.path, || cells::read(reader, column, self.next, count))?;
             let width = if self.nulls || column.list && self.width.is_none() {
                 None
             } else {
@@ -165,6 +173,21 @@ impl Scan {
     fn refuse(&self, problem: impl Into<String>) -> Error {
         Error::reading(&self.path)(invalid(problem))
     }
+}
+
+/// Refuses a description of the file that is too large, before anything is made of it. The file's last eight bytes give
+/// its length and a magic number; what is wrong with them otherwise is for the crate to say.
+fn check_footer(path: &Path, file: &File, length: u64) -> Result<(), Error> {
+    let mut end = [0; 8];
+    let Some(place) = length.checked_sub(end.len() as u64) else { return Ok(()) };
+    file.read_exact_at(&mut end, place).map_err(Error::reading(path))?;
+    let [a, b, c, d, ..] = end;
+    let footer = u32::from_le_bytes([a, b, c, d]);
+    if footer <= LARGEST_FOOTER || u64::from(footer) > length {
+        return Ok(());
+    }
+    let problem = format!("describes itself in {footer} bytes: more than {LARGEST_FOOTER} are not read");
+    Err(Error::reading(path)(invalid(problem)))
 }
 
 /// Calls the crate; an error or panic of it becomes an error that names the file.

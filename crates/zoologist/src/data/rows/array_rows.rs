@@ -10,6 +10,9 @@ use crate::data::array::located::Located;
 
 /// Bytes read at a time; they and the numbers that they become fit into the caches.
 const PIECE: usize = 1 << 17;
+/// Values of an array that is unpacked whole: always, and where its packing makes that likely.
+const FEW_UNPACKED: usize = 1 << 22;
+const MOST_UNPACKED: usize = 1 << 27;
 /// Bytes between two rows that are rather read than skipped: as cheap as another call of the system.
 const GAP: usize = 4 << 10;
 
@@ -191,7 +194,7 @@ impl ArrayRows {
         let Way::Whole(whole) = &mut self.way else { return Ok(()) };
         let whole = match whole {
             Some(whole) => whole,
-            None => whole.insert(numbers(self.located.array()?.cells)),
+            None => whole.insert(numbers(self.located.array(FEW_UNPACKED, MOST_UNPACKED)?.cells)),
         };
         values.add(whole, begin * self.dim..(begin + count) * self.dim);
         Ok(())

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::array::decode::{Element, invalid};
 use super::array::{self, Wanted};
-use super::files::extension;
+use super::files::{WIDEST_ROW, extension};
 use super::parquet;
 use crate::base::{Features, Values};
 use array_rows::ArrayRows;
@@ -59,6 +59,7 @@ pub fn open(path: &Path) -> Result<RowReader, Error> {
     if extension(path) == parquet::EXTENSION {
         let rows = parquet::Rows::open(path)?;
         let (count, dim, precision) = (rows.count(), rows.dim(), rows.precision());
+        check_width(path, dim)?;
         return Ok(RowReader::new(path, count, dim, precision, Source::Parquet(Box::new(rows))));
     }
     let unknown = || Err(Error::Extension { path: path.to_path_buf(), known: super::features::extensions() });
@@ -70,6 +71,7 @@ pub fn open(path: &Path) -> Result<RowReader, Error> {
              save values.reshape(-1, 1); if it is a single row, more rows are needed",
         )
     })?;
+    check_width(path, dim)?;
     let precision = match located.layout.element {
         Element::Characters(_) | Element::Bytes(_) => {
             return Err(refuse("holds text, but features are numbers. Were the labels given in their place?"));
@@ -79,6 +81,15 @@ pub fn open(path: &Path) -> Result<RowReader, Error> {
     };
     let rows = located.layout.shape.rows;
     Ok(RowReader::new(path, rows, dim, precision, Source::Array(ArrayRows::new(located, dim))))
+}
+
+fn check_width(path: &Path, dim: usize) -> Result<(), Error> {
+    if dim <= WIDEST_ROW {
+        return Ok(());
+    }
+    let problem =
+        format!("has rows of {dim} numbers: more than {WIDEST_ROW} are not read. Are rows and columns swapped?");
+    Err(Error::reading(path)(invalid(problem)))
 }
 
 impl Precision {

@@ -85,6 +85,11 @@ impl Cell {
         }
     }
 
+    /// Whether it is, or says, NaN or infinity.
+    pub fn is_not_finite(&self) -> bool {
+        self.number().is_some_and(|number| !number.is_finite())
+    }
+
     /// What it is, in words.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -1,21 +1,23 @@
 //! JSONL tables: one object a line. The columns are the fields of the first object, and of later ones.
 
+use std::cell::Cell as Counter;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::cell::{Cell, Place, TableReader};
 use crate::data::Error;
-use crate::data::files::{LONGEST_RECORD, open_regular, too_long};
+use crate::data::files::{LONGEST_RECORD, MOST_COLUMNS, open_regular, read_line, too_long};
 
 /// Lines whose fields make the columns.
 const LOOKED_AT: usize = 100;
-/// The most values that a list may hold: as many labels as anybody has, and not what fills the memory.
-const LONGEST_LIST: usize = 100_000;
+/// The most values that a line may hold, fields and what stands in their lists: as many labels as anybody has, and not
+/// what fills the memory.
+const MOST_VALUES: usize = 1 << 17;
 
 /// A table that is being read.
 pub(super) struct Jsonl {
@@ -37,6 +39,10 @@ impl Jsonl {
         for _ in 0..LOOKED_AT {
             let Some(Fields(fields)) = table.object()? else { break };
             columns.extend(fields.into_iter().map(|(name, _)| name).filter(|name| known.insert(name.clone())));
+            if columns.len() > MOST_COLUMNS {
+                let problem = format!("brings the fields to more than {MOST_COLUMNS}. Give every line the same fields");
+                return Err(Error::at_line(path, table.line, problem));
+            }
         }
         if columns.is_empty() {
             return Err(Error::Malformed {
@@ -55,9 +61,7 @@ impl Jsonl {
     /// The next line that is not blank.
     fn object(&mut self) -> Result<Option<Fields>, Error> {
         loop {
-            self.buffer.clear();
-            let mut limited = self.reader.by_ref().take(LONGEST_RECORD as u64 + 1);
-            if limited.read_until(b'\n', &mut self.buffer).map_err(Error::reading(&self.path))? == 0 {
+            if read_line(&mut self.reader, &mut self.buffer).map_err(Error::reading(&self.path))? == 0 {
                 return Ok(None);
             }
             self.line += 1;
@@ -77,8 +81,12 @@ fn fields(line: &[u8]) -> Result<Option<Fields>, String> {
     }
     let text = std::str::from_utf8(line).map_err(|_| Error::NOT_UTF8)?;
     let text = text.trim_start_matches('\u{feff}').trim();
-    match serde_json::from_str(text) {
-        _ if text.is_empty() => Ok(None),
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let fields = parser.deserialize_map(FieldsVisitor(Room(Counter::new(MOST_VALUES))));
+    match fields.and_then(|fields| parser.end().map(|()| fields)) {
         Ok(fields) => Ok(Some(fields)),
         Err(error) => Err(format!("is not a JSON object that can be read ({})", without_place(&error.to_string()))),
     }
@@ -103,13 +111,19 @@ impl TableReader for Jsonl {
     }
 }
 
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
+/// How many more values a line may hold.
+struct Room(Counter<usize>);
+
+impl Room {
+    /// Makes room for one more.
+    fn one<E: serde::de::Error>(&self) -> Result<(), E> {
+        let left = self.0.get().checked_sub(1);
+        self.0.set(left.ok_or_else(|| E::custom(format!("it holds more than {MOST_VALUES} values")))?);
+        Ok(())
     }
 }
 
-struct FieldsVisitor;
+struct FieldsVisitor(Room);
 
 impl<'de> Visitor<'de> for FieldsVisitor {
     type Value = Fields;
@@ -120,7 +134,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let (mut fields, mut known) = (vec![], HashSet::new());
-        while let Some((name, cell)) = map.next_entry::<String, Cell>()? {
+        while let Some(name) = map.next_key::<String>()? {
+            self.0.one()?;
+            let cell = map.next_value_seed(CellVisitor { room: &self.0, in_list: false })?;
             if !known.insert(name.clone()) {
                 return Err(A::Error::custom(format!("the field \"{}\" stands there twice", name.escape_debug())));
             }
@@ -130,18 +146,14 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Cell {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CellVisitor { in_list: false })
-    }
-}
-
 /// Reads a value; a list in a list is no value that can be used.
-struct CellVisitor {
+#[derive(Clone, Copy)]
+struct CellVisitor<'r> {
+    room: &'r Room,
     in_list: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for CellVisitor {
+impl<'de> DeserializeSeed<'de> for CellVisitor<'_> {
     type Value = Cell;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cell, D::Error> {
@@ -149,7 +161,7 @@ impl<'de> DeserializeSeed<'de> for CellVisitor {
     }
 }
 
-impl<'de> Visitor<'de> for CellVisitor {
+impl<'de> Visitor<'de> for CellVisitor<'_> {
     type Value = Cell;
 
     fn expecting(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,10 +198,8 @@ impl<'de> Visitor<'de> for CellVisitor {
             while list.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(Cell::Other("a list of lists"));
         }
-        while let Some(cell) = list.next_element_seed(Self { in_list: true })? {
-            if cells.len() == LONGEST_LIST {
-                return Err(A::Error::custom(format!("a list holds more than {LONGEST_LIST} values")));
-            }
+        while let Some(cell) = list.next_element_seed(Self { in_list: true, ..self })? {
+            self.room.one()?;
             cells.push(cell);
         }
         Ok(Cell::List(cells))

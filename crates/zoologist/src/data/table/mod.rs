@@ -161,7 +161,8 @@ fn leading(tables: &[(PathBuf, Option<Split>)]) -> usize {
 }
 
 /// Whether a file is a table of texts or pictures, and not one of numbers or labels alone: whether its columns were named,
-/// or a column of texts or of picture paths can be found. One without rows, or with a name twice, goes by its names.
+/// or a column of texts or of picture paths can be found. One without rows, with a name twice, or with rows that can't be
+/// read goes by its names.
 pub fn is_dataset(path: &Path, options: &TableOptions) -> bool {
     let asked = options.no_header || !options.text.is_empty() || !options.label.is_empty() || options.split.is_some();
     let found = || -> Result<bool, Error> {
@@ -171,7 +172,8 @@ pub fn is_dataset(path: &Path, options: &TableOptions) -> bool {
         }
         Ok(sniffed.columns.len() > 1 && Roles::find(path, &sniffed, options, false).is_ok())
     };
-    is_table(path) && (asked || found().unwrap_or(false))
+    let named = || open_table(path, false).is_ok_and(|it| it.columns().iter().any(|name| roles::names_a_subject(name)));
+    is_table(path) && (asked || found().unwrap_or_else(|_| named()))
 }
 
 /// The columns of a table, or of the table for training in a folder with one per split; none of other data sets.

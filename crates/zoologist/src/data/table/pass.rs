@@ -52,6 +52,10 @@ impl Pass {
                 self.skip(table, &place, reason);
                 continue;
             }
+            if collector.lacks_a_number(labels) {
+                self.skip(table, &place, "its label is no number");
+                continue;
+            }
             let own = of_split.first().map(|cell| split_named(table, &place, cell)).transpose()?.flatten();
             if let Subject::Picture(_) = roles.subject {
                 match picture(table, &place, &subject[0])? {

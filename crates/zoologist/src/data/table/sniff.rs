@@ -87,7 +87,8 @@ impl Column {
     fn learn(&mut self, cell: &Cell) {
         match cell {
             Cell::List(_) => self.lists += 1,
-            cell if cell.is_missing() => {}
+            // Among words it is one; among numbers it is how NumPy writes that there is none.
+            cell if cell.is_missing() || cell.is_not_finite() => {}
             cell => match cell.number() {
                 Some(number) if number.fract() == 0.0 => self.integers += 1,
                 Some(_) => self.fractions += 1,

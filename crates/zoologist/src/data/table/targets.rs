@@ -13,6 +13,9 @@ use crate::data::labels::detect::Raw;
 /// More different whole numbers than that, and than a tenth of the rows, are numbers to predict.
 const MANY_CLASSES: usize = 50;
 
+/// The most values, rows times labels, that lists of labels may become.
+const MOST_VALUES: usize = 1 << 27;
+
 /// The labels that were read so far.
 pub(super) struct Collector {
     found: Found,
@@ -20,6 +23,8 @@ pub(super) struct Collector {
     kind: Option<&'static str>,
     /// Whether names and numbers may stand side by side.
     any_kind: bool,
+    /// Whether the columns hold nothing but numbers, as far as the first rows tell.
+    numeric: bool,
 }
 
 enum Found {
@@ -48,12 +53,18 @@ impl Collector {
             ([_], _) => Found::Texts { column: names.concat(), texts: Interned::default() },
             _ => numbers(guessed && task.is_none()),
         };
-        Self { found, kind: None, any_kind: task.is_some() }
+        let numeric = roles.labels.iter().all(|&place| column(place).is_numbers());
+        Self { found, kind: None, any_kind: task.is_some(), numeric }
+    }
+
+    /// Whether a number is missing: NaN or infinity stands in its place.
+    pub fn lacks_a_number(&self, cells: &[Cell]) -> bool {
+        self.numeric && cells.iter().any(Cell::is_not_finite)
     }
 
     /// Takes in the labels of a row.
     pub fn take(&mut self, table: &Path, place: &Place, cells: &[Cell]) -> Result<(), Error> {
-        let Self { found, kind, any_kind } = self;
+        let Self { found, kind, any_kind, .. } = self;
         let mut name = |cell: &Cell| {
             let label = cell.label().ok_or_else(|| mixed(table, *place, cell, "a label"))?;
             let first = *kind.get_or_insert(cell.kind());
@@ -86,7 +97,7 @@ impl Collector {
             Found::None => Raw::Texts(Interned::default()),
             Found::Texts { column, texts } => numbers_or_names(column, texts, task, notes),
             Found::Numbers { names, values, .. } => Raw::Numbers { names, values },
-            Found::Lists { names, ends } => yes_or_no(&names, &ends),
+            Found::Lists { names, ends } => yes_or_no(&names, &ends).ok_or_else(|| Error::TooLarge(path.to_owned()))?,
         };
         raw.targets(path, task)
     }
@@ -118,12 +129,14 @@ fn number(table: &Path, place: Place, cell: &Cell, yes_or_no: bool) -> Result<f6
     cell.number().filter(fits).ok_or_else(|| mixed(table, place, cell, wanted))
 }
 
-/// A column of 0 and 1 for each name that occurs, in the order of the names.
-fn yes_or_no(found: &Interned, ends: &[usize]) -> Raw {
+/// A column of 0 and 1 for each name that occurs, in the order of the names; `None` if these are too many for so many
+/// rows.
+fn yes_or_no(found: &Interned, ends: &[usize]) -> Option<Raw> {
     let mut names: Vec<String> = found.names().to_vec();
     names.sort();
     let column: Vec<usize> = found.names().iter().map(|name| names.binary_search(name).unwrap_or_default()).collect();
-    let mut values = vec![0.0; names.len() * ends.len()];
+    let count = names.len().checked_mul(ends.len()).filter(|count| *count <= MOST_VALUES)?;
+    let mut values = vec![0.0; count];
     let mut start = 0;
     for (row, &end) in ends.iter().enumerate() {
         for &name in &found.index()[start..end] {
@@ -131,7 +144,7 @@ fn yes_or_no(found: &Interned, ends: &[usize]) -> Raw {
         }
         start = end;
     }
-    Raw::Numbers { names, values }
+    Some(Raw::Numbers { names, values })
 }
 
 fn of_two_kinds(table: &Path, place: Place, cell: &Cell, first: &str) -> Error {

@@ -2,9 +2,17 @@
 //!
 //! The JPEG decoder fills a missing end with grey and says nothing; the WebP decoder sets aside as much memory as a
 //! chunk announces, up to 4 GiB, before it reads it. So both files are first followed to their end by their own
-//! lengths. What stands behind that end is nobody's concern.
+//! lengths. What stands behind that end is nobody's concern. And the PNG decoder unpacks profiles of colour, which nobody
+//! asks for, to hundreds of megabytes.
+
+use std::borrow::Cow;
 
 const JPEG_END_OF_IMAGE: u8 = 0xD9;
+const PNG_SIGNATURE: usize = 8;
+/// Length, kind and checksum of a chunk.
+const PNG_AROUND: usize = 12;
+/// Chunks of a PNG that unpack to any size, and say nothing of its pixels.
+const PACKED: [[u8; 4]; 3] = [*b"iCCP", *b"zTXt", *b"iTXt"];
 const RIFF_HEADER: usize = 12;
 const CHUNK_HEADER: usize = 8;
 const FRAME_HEADER: usize = 16;
@@ -36,6 +44,32 @@ fn next_marker(rest: &mut &[u8]) -> Option<u8> {
 fn after_segment(from_marker: &[u8]) -> Option<&[u8]> {
     let length = u16::from_be_bytes([*from_marker.get(1)?, *from_marker.get(2)?]);
     from_marker.get(1 + usize::from(length)..)
+}
+
+/// A PNG file without its packed profiles and texts (PNG specification, section 5.3: length, kind, data, checksum); what
+/// breaks the rules stays as it is.
+pub(super) fn of_png(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let (mut kept, mut from, mut place) = (vec![], 0, PNG_SIGNATURE);
+    while let Some((kind, size)) = png_chunk(bytes, place).filter(|(kind, _)| kind != b"IDAT") {
+        if PACKED.contains(&kind) {
+            kept.extend_from_slice(bytes.get(from..place).unwrap_or_default());
+            from = place + size;
+        }
+        place += size;
+    }
+    if from == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    kept.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    Cow::Owned(kept)
+}
+
+/// The kind of the chunk at this place, and how many bytes it takes, if it is whole.
+fn png_chunk(bytes: &[u8], place: usize) -> Option<([u8; 4], usize)> {
+    let chunk = bytes.get(place..)?;
+    let (length, kind) = (u32::from_be_bytes(*chunk.first_chunk()?), *chunk.get(4..)?.first_chunk()?);
+    let size = usize::try_from(length).ok()?.checked_add(PNG_AROUND)?;
+    (size <= chunk.len()).then_some((kind, size))
 }
 
 /// The RIFF container of a WebP file, all of whose chunks lie within it (RFC 9649, section 2.3); `None` if one
@@ -80,6 +114,20 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(of_jpeg(&whole[..length]), None, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn a_png_loses_what_is_packed_before_its_pixels_and_nothing_else() {
+        let chunk =
+            |kind: &[u8; 4], data: &[u8]| [&(data.len() as u32).to_be_bytes(), &kind[..], data, b"sum!"].concat();
+        let (start, pixels) = ([&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", b"size")].concat(), chunk(b"IDAT", b"iCCP"));
+        let whole =
+            [&start[..], &chunk(b"iCCP", b"abc"), &chunk(b"eXIf", b""), &chunk(b"iTXt", b"d"), &pixels].concat();
+        assert_eq!(of_png(&whole), [&start[..], &chunk(b"eXIf", b""), &pixels].concat());
+        for odd in [&whole[..4], &whole[..whole.len() - 5], &[&start[..], &[0xff; 20]].concat()] {
+            assert!(odd.starts_with(&of_png(odd)[..8.min(odd.len())]));
+        }
+        assert!(matches!(of_png(&[start, pixels].concat()), Cow::Borrowed(_)));
     }
 
     #[test]

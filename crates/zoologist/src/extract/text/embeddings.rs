@@ -156,6 +156,7 @@ fn of_safetensors(path: &Path) -> Result<Table, ModelError> {
     let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
     let unfit = |problem: String| ModelError::Unfit(format!("{}: {problem}", show(path)));
     let file = SafeTensors::deserialize(&bytes).map_err(|error| unfit(format!("not whole safetensors ({error})")))?;
+    data::check_names(&bytes).map_err(|error| unfit(format!("not whole safetensors ({error})")))?;
     let tables: Vec<(&str, TensorView)> = file.iter().filter(|(_, tensor)| tensor.shape().len() == 2).collect();
     let named = TABLES.iter().find_map(|name| tables.iter().find(|(found, _)| found == name));
     let ((Some((name, table)), _) | (None, [(name, table)])) = (named, &tables[..]) else {
@@ -171,6 +172,9 @@ fn of_safetensors(path: &Path) -> Result<Table, ModelError> {
     if let Ok(weights) = file.tensor("weights") {
         let weights = numbers(&weights).filter(|_| weights.shape().len() == 1).unwrap_or_default();
         weigh(&mut table, &weights);
+    }
+    if !table.values.iter().all(|value| value.is_finite()) {
+        return Err(unfit(format!("{name} holds NaN or infinity")));
     }
     if let Ok(mapping) = file.tensor("mapping") {
         table.mapping = numbers(&mapping).map(|rows| rows.into_iter().map(|row| row as i64).collect());

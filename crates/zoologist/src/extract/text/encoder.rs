@@ -159,6 +159,9 @@ impl Encoder {
             return Err(ModelError::Unfit("its tokenizer makes no token of the text \"a\"".to_owned()));
         };
         let found = self.run(&batch)?;
+        if !found.iter().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()) {
+            return Err(ModelError::Unfit("its features of the text \"a\" are NaN or infinite".to_owned()));
+        }
         let layer = |(layer, tensor): (&Layer, Tensor)| LayerDescription {
             name: layer.name.clone(),
             dim: tensor.shape.last().copied().unwrap_or(0),

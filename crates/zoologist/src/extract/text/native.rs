@@ -4,6 +4,8 @@ use safetensors::SafeTensors;
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
 use crate::base::Seed;
+use crate::base::path_text::show;
+use crate::data;
 use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute};
 use crate::extract::order::{LayerSet, NetworkPlan};
@@ -42,10 +44,10 @@ fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
         let path = path.to_owned();
         move |source| ModelError::Read { path, source }
     };
-    Ok(NativeBytes {
-        config: std::fs::read_to_string(&config).map_err(refuse(&config))?,
-        weights: std::fs::read(&weights).map_err(refuse(&weights))?,
-    })
+    let bytes = std::fs::read(&weights).map_err(refuse(&weights))?;
+    let unfit = |error| ModelError::Unfit(format!("{} is no whole safetensors: {error}", show(&weights)));
+    data::check_names(&bytes).map_err(unfit)?;
+    Ok(NativeBytes { config: std::fs::read_to_string(&config).map_err(refuse(&config))?, weights: bytes })
 }
 
 /// Puts the numbers of each tensor into random order.

@@ -26,6 +26,9 @@ struct Ends {
     steps: Vec<usize>,
 }
 
+/// A network of more layers is taken as one: nobody made it to be looked into.
+const MOST_LAYERS: usize = 1024;
+
 /// A block has at least so many convolutions; a lone one between two blocks belongs to the next.
 const FEWEST_CONVOLUTIONS: usize = 2;
 
@@ -37,7 +40,7 @@ impl Graph {
         let alone = || vec![layer(features, "features".to_owned())];
         let Some(chain) = Chain::of(self, input, features) else { return alone() };
         let mut ends = block_ends(&chain);
-        let Some(&last_block) = ends.steps.last() else { return alone() };
+        let Some(&last_block) = ends.steps.last().filter(|_| ends.steps.len() < MOST_LAYERS) else { return alone() };
         let last = chain.before_pooling().max(last_block);
         let has_head = chain.multiplies(last_block + 1..last + 1);
         if !has_head {

@@ -1,0 +1,6 @@
+//! A CSV as a table and as labels.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| zoologist_fuzz::table("t.csv", bytes));

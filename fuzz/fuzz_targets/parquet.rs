@@ -1,0 +1,6 @@
+//! A .parquet as features, as labels and as a table.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| zoologist_fuzz::array("f.parquet", bytes));
