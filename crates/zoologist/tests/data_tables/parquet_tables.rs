@@ -8,7 +8,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use zoologist::base::Targets;
-use zoologist::data::{Split, TableOptions};
+use zoologist::data::Split;
 
 use super::{Folder, columns, labels, texts};
 
