@@ -7,6 +7,7 @@ path of its order, on its command line, says which job it works for.
 import functools
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 from common import calls_of, tracer
@@ -52,7 +53,7 @@ class Passes:
 
     def lost(self):
         """The blocks that were begun and are not kept, by job: what a worker that was killed had in flight."""
-        return {job: lost_blocks(job, set(read)) for job, read in self.jobs.items()}
+        return {job: lost_blocks(job, Counter(read)) for job, read in self.jobs.items()}
 
 
 def sample_of(line):
@@ -77,12 +78,14 @@ def index_of(texts):
 
 
 def lost_blocks(job, read):
-    """Where the blocks begin that hold one of these samples and are not kept."""
+    """Where the blocks begin that hold a sample that was read and are not kept. TF-IDF is fitted first: a text that was
+    read once is not begun."""
     if (job / "features.safetensors").exists():
         return []
     work = json.loads((job / "order.json").read_text().splitlines()[1])["assignment"]["Features"]
     pictures = work["samples"].get("Pictures")
     names = [f"{pictures['root']}/{picture['file']}" for picture in pictures["pictures"]] if pictures else None
     blocks = [range(block["start"], block["end"]) for block in work["blocks"]]
-    begun = [rows[0] for rows in blocks if any((names[row] if names else row) in read for row in rows)]
+    before = 1 if "TfIdf" in work["extractor"] else 0
+    begun = [rows[0] for rows in blocks if any(read[names[row] if names else row] > before for row in rows)]
     return [start for start in begun if not (job / f"blocks/{start:012}.blk").exists()]
