@@ -35,7 +35,7 @@ class Round:
     def kill_holder(self, seconds):
         """Kills the process whose worker is the first to run after so many seconds."""
         time.sleep(seconds)
-        while not self.killed and any(run.wait(0) is None for run in self.runs):
+        while not self.killed and any(run.wait(0.001) is None for run in self.runs):
             self.killed = next((run for run in self.runs if run.worker()), None)
         if self.killed:
             self.killed.kill()
