@@ -22,4 +22,5 @@ pub mod report;
 pub mod score;
 pub mod stats;
 pub mod store;
+pub mod vet;
 pub mod zoo;

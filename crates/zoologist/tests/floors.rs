@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 6] = [
     &["base"],
     &["stats", "data", "zoo", "store"],
     &["score", "extract"],
-    &["layers"],
+    &["layers", "vet"],
     &["rank", "inspect", "evaluate"],
     &["report"],
 ];

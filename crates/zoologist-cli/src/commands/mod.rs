@@ -9,6 +9,7 @@ mod machinery;
 mod rank;
 mod score;
 mod statistics;
+mod vet;
 mod worker;
 mod zoo;
 
@@ -23,6 +24,7 @@ pub fn run(options: Options) -> Result<Outcome> {
         Command::Rank(options) => rank::run(&global, &options),
         Command::Score(options) => score::run(&global, &options),
         Command::Layers(options) => layers::run(&global, &options),
+        Command::Vet(options) => vet::run(&global, &options),
         Command::Stats(options) => statistics::make(&global, &options),
         Command::Merge(options) => statistics::merge(&global, &options),
         Command::Evaluate(options) => evaluate::run(&global, &options),

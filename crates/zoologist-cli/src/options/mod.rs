@@ -60,6 +60,8 @@ pub enum Command {
     Score(Score),
     /// Which layer of a model to take features from: list the layers, or probe each on your labelled data
     Layers(LayersOptions),
+    /// What is wrong or risky about a model, before anyone builds on it: files, behaviour, preprocessing, labels
+    Vet(Vet),
     /// Make statistics of features, whole or by parts that `merge` joins
     Stats(Stats),
     /// Join statistics that were made apart
@@ -209,6 +211,49 @@ pub struct LayersOptions {
     /// Write a report that can be opened in any browser, offline
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+    /// What runs the model
+    #[arg(long, default_value = "auto", value_name = "RUNTIME")]
+    pub runtime: RuntimeName,
+    /// How a table is read
+    #[command(flatten)]
+    pub table: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// Options of `vet`.
+#[derive(Args)]
+pub struct Vet {
+    /// A model: a folder, an .onnx file, or a name in the Hugging Face hub
+    #[arg(required_unless_present = "list")]
+    pub model: Option<PathBuf>,
+    /// Your pictures or texts, labelled or not
+    pub data: Option<PathBuf>,
+    /// Only say what is checked
+    #[arg(long, conflicts_with_all = ["model", "data", "report", "write_fixed"])]
+    pub list: bool,
+    /// The mildest finding that makes the exit code 4
+    #[arg(long, default_value = "high", value_name = "SEVERITY")]
+    pub fail_on: SeverityName,
+    /// Only these checks
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// All checks but these
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Look at a seeded, stratified sample of N
+    #[arg(long, default_value_t = zoologist::rank::vetting::SAMPLES as u32, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
+    pub samples: u32,
+    /// Write a copy of the model's folder in which what can be mended mechanically is
+    #[arg(long, value_name = "FOLDER")]
+    pub write_fixed: Option<PathBuf>,
+    /// Write a report that can be opened in any browser, offline
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// How the states of a text's tokens are pooled [default: as the model says]
+    #[arg(long, value_name = "HOW")]
+    pub pooling: Option<PoolingName>,
     /// What runs the model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,

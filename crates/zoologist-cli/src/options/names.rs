@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use zoologist::base::Task;
 use zoologist::rank::{Budget, Layers};
 use zoologist::score::KnnTies;
+use zoologist::vet::Severity;
 use zoologist::zoo::TokenPooling;
 
 /// How much is spent on models that do badly.
@@ -24,6 +25,34 @@ impl BudgetName {
             Self::Auto => Budget::Auto,
             Self::Full => Budget::Full,
             Self::Race => Budget::Race,
+        }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SeverityName {
+    /// Worth knowing
+    Info,
+    /// Seldom matters
+    Low,
+    /// Results may be worse
+    Medium,
+    /// Results will be wrong
+    High,
+    /// Not to be used
+    Fatal,
+}
+
+impl SeverityName {
+    /// The same for the library.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Info => Severity::Info,
+            Self::Low => Severity::Low,
+            Self::Medium => Severity::Medium,
+            Self::High => Severity::High,
+            Self::Fatal => Severity::Fatal,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::order::Description;
 use super::picture::{PictureError, Rgb};
-use super::preprocess;
+use super::{perceptual, preprocess};
 use crate::zoo::preprocessing::{ChannelOrder, Filter, Layout, Preprocessing, Resize, Size};
 
 /// Pixels along each edge of the small picture.
@@ -12,8 +12,16 @@ const BINS: usize = 8;
 
 /// The pixels of the picture squashed to 16 × 16: 768 numbers from 0 to 1.
 pub fn pixels(picture: &Rgb) -> Result<Vec<f32>, PictureError> {
-    let how = Preprocessing {
-        resize: Resize::Exact(Size { height: EDGE, width: EDGE }),
+    let how = squashed(EDGE);
+    let mut values = vec![];
+    preprocess::tensor(&preprocess::resized(picture, &how)?, &how, &mut values);
+    Ok(values)
+}
+
+/// The whole picture in a square, with values from 0 to 1.
+fn squashed(edge: u32) -> Preprocessing {
+    Preprocessing {
+        resize: Resize::Exact(Size { height: edge, width: edge }),
         filter: Filter::Bilinear,
         crop: None,
         scale: 1.0 / 255.0,
@@ -22,10 +30,7 @@ pub fn pixels(picture: &Rgb) -> Result<Vec<f32>, PictureError> {
         std: [1.0; 3],
         channel_order: ChannelOrder::Rgb,
         layout: Layout::Nchw,
-    };
-    let mut values = vec![];
-    preprocess::tensor(&preprocess::resized(picture, &how)?, &how, &mut values);
-    Ok(values)
+    }
 }
 
 /// How often each of 8 × 8 × 8 colours occurs: 512 square roots of shares, so that rare colours count too.
@@ -37,6 +42,28 @@ pub fn colour_histogram(picture: &Rgb) -> Vec<f32> {
     }
     let total = f64::from(picture.width()) * f64::from(picture.height());
     counts.into_iter().map(|count| (f64::from(count) / total).sqrt() as f32).collect()
+}
+
+/// The edge of the grey picture beside a perceptual hash.
+const GREY_EDGE: u32 = 8;
+
+/// Whether the picture has a perceptual hash, the hash in four parts of 16 bits, 8 × 8 grey values from 0 to 1, whether
+/// EXIF turned it, its height and its width.
+pub fn perceptual_hash(picture: &Rgb, turned: bool) -> Result<Vec<f32>, PictureError> {
+    let hash = perceptual::hash(picture.width(), picture.height(), picture.pixels());
+    let parts = hash.unwrap_or(0).to_le_bytes();
+    let parts = parts.as_chunks::<2>().0.iter().map(|&part| f32::from(u16::from_le_bytes(part)));
+    let mut values: Vec<f32> = std::iter::once(f32::from(u8::from(hash.is_some()))).chain(parts).collect();
+    let small = preprocess::resized(picture, &squashed(GREY_EDGE))?;
+    let grey = |pixel: &[u8; 3]| pixel.iter().map(|&value| f32::from(value)).sum::<f32>() / 765.0;
+    values.extend(small.pixels().as_chunks::<3>().0.iter().map(grey));
+    values.extend([f32::from(u8::from(turned)), picture.height() as f32, picture.width() as f32]);
+    Ok(values)
+}
+
+/// What the worker says of [`perceptual_hash`].
+pub fn perceptual_hash_description() -> Description {
+    described(8 + (GREY_EDGE * GREY_EDGE) as usize, "a perceptual hash, grey values, size".to_owned())
 }
 
 /// What the worker says of [`pixels`].

@@ -15,15 +15,19 @@ use super::SampleFiles;
 pub use super::ending::LaunchError;
 use super::ending::{last_words, of_model, of_process, printable};
 use super::limits::{Bounds, Limits, bytes_of, bytes_of_vocabulary};
-use super::order::{Assignment, Commission, Description, Extractor, OnnxRunner, Order, TokenOrder};
+use super::anatomy::{Anatomy, LookOrder};
+use super::behaviour::{Behaviour, BehaviourOrder};
+use super::order::{Assignment, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, TokenOrder};
 use super::text::TokenCounts;
 use super::worker::Message;
 use crate::store::{JobFolder, Key, Store};
 
 /// Longest line that is read from a worker.
-const LONGEST_LINE: u64 = 1 << 18;
+const LONGEST_LINE: u64 = 1 << 22;
+/// Bytes of texts and pickles that a look takes time for.
+const MOST_LOOKED_AT: u64 = 64 << 20;
 /// Lines that may wait to be heard.
-const WAITING_LINES: usize = 64;
+const WAITING_LINES: usize = 8;
 /// How often the parent looks whether it has to stop a worker.
 const TICK: Duration = Duration::from_millis(50);
 /// Variables that a worker may see; the rest of the environment is none of its business.
@@ -79,10 +83,10 @@ pub fn run(
     listener: &mut dyn Listener,
 ) -> Result<Description, LaunchError> {
     let rows = order.blocks.iter().map(ExactSizeIterator::len).sum();
-    let heard = Heard { listener, rows, description: None, tokens: None };
+    let heard = Heard { listener, rows, said: Said::default() };
     let assignment = Assignment::Features(Box::new(order.clone()));
     let (launcher, bounds) = (&machinery.launcher, machinery.launcher.limits.of_work(machinery.jobs));
-    converse(launcher, folder, assignment, bounds, heard)?.0.ok_or_else(silent)
+    converse(launcher, folder, assignment, bounds, heard)?.description.ok_or_else(silent)
 }
 
 /// Lets a worker count tokens.
@@ -92,8 +96,34 @@ pub fn count_tokens(machinery: &Machinery, order: TokenOrder) -> Result<TokenCou
     let vocabulary = order.settings.vocabulary.path().map(|path| order.folder.join(path));
     let texts = if let SampleFiles::Texts { file, .. } = &order.samples { Some(file.as_path()) } else { None };
     let bounds = machinery.launcher.limits.of_a_look(bytes_of_vocabulary(vocabulary.as_deref()), bytes_of(texts));
-    let heard = Heard { listener: &mut Deaf, rows: 0, description: None, tokens: None };
-    converse(&machinery.launcher, &folder, Assignment::Tokens(order), bounds, heard)?.1.ok_or_else(silent)
+    ask(machinery, &folder, Assignment::Tokens(order), bounds)?.tokens.ok_or_else(silent)
+}
+
+/// Lets a worker look at the files of a model.
+pub fn look(machinery: &Machinery, order: LookOrder) -> Result<Anatomy, LaunchError> {
+    let key = Key::of(&[("what", "anatomy"), ("folder", &order.folder.to_string_lossy())]);
+    let folder = machinery.store.job(&key)?;
+    let model = order.plan.as_ref().map_or(0, NetworkPlan::bytes);
+    let pickles = order.pickles.iter().map(|file| order.folder.join(&file.0)).collect::<Vec<_>>();
+    let texts = if let Some(SampleFiles::Texts { file, .. }) = &order.texts { Some(file.as_path()) } else { None };
+    let others = bytes_of(texts.into_iter().chain(pickles.iter().map(PathBuf::as_path)));
+    let bounds = machinery.launcher.limits.of_a_look(model.saturating_mul(2), others.min(MOST_LOOKED_AT));
+    ask(machinery, &folder, Assignment::Look(Box::new(order)), bounds)?.anatomy.ok_or_else(silent)
+}
+
+/// Lets a worker see how a network behaves.
+pub fn observe(machinery: &Machinery, order: BehaviourOrder) -> Result<Behaviour, LaunchError> {
+    let extractor = Extractor::Network(order.plan.clone());
+    let key = Key::of(&[("what", "behaviour"), ("extractor", &extractor.identity())]);
+    let folder = machinery.store.job(&key)?;
+    let bounds = machinery.launcher.limits.of_work(machinery.jobs);
+    ask(machinery, &folder, Assignment::Observe(Box::new(order)), bounds)?.behaviour.ok_or_else(silent)
+}
+
+/// Gives a worker something to do that has no rows.
+fn ask(machinery: &Machinery, folder: &JobFolder, assignment: Assignment, bounds: Bounds) -> Result<Said, LaunchError> {
+    let heard = Heard { listener: &mut Deaf, rows: 0, said: Said::default() };
+    converse(&machinery.launcher, folder, assignment, bounds, heard)
 }
 
 fn silent() -> LaunchError {
@@ -105,15 +135,25 @@ struct Heard<'a> {
     listener: &'a mut dyn Listener,
     /// Rows that it may still report.
     rows: usize,
+    said: Said,
+}
+
+/// What a worker said of what it works with, and of what it found.
+#[derive(Default)]
+struct Said {
     description: Option<Description>,
     tokens: Option<TokenCounts>,
+    anatomy: Option<Anatomy>,
+    behaviour: Option<Behaviour>,
 }
 
 impl Heard<'_> {
     fn take_in(&mut self, line: &[u8], bounds: Bounds) -> Result<(), LaunchError> {
         match serde_json::from_slice(line) {
-            Ok(Message::Ready(found)) if found.is_sound() => self.description = Some(found.mapped(&printable)),
-            Ok(Message::Tokens(found)) => self.tokens = Some(found),
+            Ok(Message::Ready(found)) if found.is_sound() => self.said.description = Some(found.mapped(&printable)),
+            Ok(Message::Tokens(found)) => self.said.tokens = Some(found),
+            Ok(Message::Anatomy(found)) => self.said.anatomy = Some(*found),
+            Ok(Message::Behaviour(found)) => self.said.behaviour = Some(*found),
             Ok(Message::Alive) => {}
             Ok(Message::Rows(count)) => {
                 let count = count.min(self.rows);
@@ -136,7 +176,7 @@ fn converse(
     assignment: Assignment,
     bounds: Bounds,
     mut heard: Heard,
-) -> Result<(Option<Description>, Option<TokenCounts>), LaunchError> {
+) -> Result<Said, LaunchError> {
     let order = folder.write_order(&Commission { memory: bounds.memory, assignment })?;
     let mut child = start(&launcher.program, &order).map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || last_words(stderr)));
@@ -149,7 +189,7 @@ fn converse(
     let words = words.and_then(|thread| thread.join().ok()).unwrap_or_default();
     if listened.is_ok() && status.success() {
         // Asked to stop or not: it had nothing left to do.
-        return Ok((heard.description, heard.tokens));
+        return Ok(heard.said);
     }
     if launcher.stop.load(Ordering::Relaxed) {
         return Err(LaunchError::Interrupted);
@@ -178,9 +218,7 @@ pub fn describe(machinery: &Machinery, extractor: &Extractor) -> Result<Descript
     };
     let folder = machinery.store.job(&key)?;
     let bounds = machinery.launcher.limits.of_a_look(extractor.bytes(), 0);
-    let heard = Heard { listener: &mut Deaf, rows: 0, description: None, tokens: None };
-    let assignment = Assignment::Features(Box::new(order));
-    converse(&machinery.launcher, &folder, assignment, bounds, heard)?.0.ok_or_else(silent)
+    ask(machinery, &folder, Assignment::Features(Box::new(order)), bounds)?.description.ok_or_else(silent)
 }
 
 fn start(program: &Path, order: &Path) -> std::io::Result<Child> {
@@ -218,7 +256,7 @@ fn listen(child: &mut Child, stop: &AtomicBool, bounds: Bounds, heard: &mut Hear
             return Err(LaunchError::Time(bounds.silence));
         }
         if stop.load(Ordering::Relaxed) && !told {
-            if heard.description.is_none() {
+            if heard.said.description.is_none() {
                 // No block is begun yet.
                 return Err(LaunchError::Interrupted);
             }

@@ -8,15 +8,18 @@
 //! pooling, or one block of texts through tokens, batches of like length, the network and pooling. So features do not
 //! depend on the number of threads, and decoding on one thread overlaps inference on another.
 
+pub mod anatomy;
 mod baseline;
+pub mod behaviour;
 pub mod confined;
 mod ending;
 mod files;
 pub mod launch;
 mod limits;
-mod network;
+pub mod network;
 pub mod onnx;
 mod order;
+pub mod perceptual;
 pub mod picture;
 pub mod preprocess;
 mod queue;
@@ -27,7 +30,7 @@ pub mod worker;
 
 pub use limits::{Bounds, Limits};
 pub use order::{
-    Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order,
-    RuntimeChoice, TokenOrder,
+    Alteration, Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order, PortablePath,
+    Precision, RuntimeChoice, TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

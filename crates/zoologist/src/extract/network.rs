@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PictureInput, PooledAs, Pooling};
-use super::order::{Description, LayerDescription, LayerSet, NetworkPlan};
+use super::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PictureInput, PooledAs, Pooling, Signal};
+use super::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
 use super::picture::Rgb;
 use super::preprocess;
 use super::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
-use crate::base::Seed;
 use crate::zoo::preprocessing::{Layout, Preprocessing, Size};
 
+/// What the output of a model's own classifier is called among the layers.
+pub const HEAD: &str = "head";
+/// How the names of channels' means, of means of their squares and of their signs begin; the map's name follows. The
+/// input of the network is the first map.
+pub const MEAN: &str = "mean of ";
+/// See [`MEAN`].
+pub const MEAN_SQUARE: &str = "mean square of ";
+/// See [`MEAN`].
+pub const MEAN_SIGN: &str = "mean sign of ";
 /// The edge of the blank picture that a network of open input size is tried on.
 const OPEN_EDGE: usize = 224;
 
@@ -25,14 +33,14 @@ pub struct Network {
 pub fn load(
     plan: &NetworkPlan,
     preprocessing: &Preprocessing,
-    permuted: Option<Seed>,
+    altered: Option<Alteration>,
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Network>), ModelError> {
     let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
     let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
-    if let Some(seed) = permuted {
-        bytes.permute_weights(seed)?;
+    if let Some(alteration) = altered {
+        bytes.alter(alteration)?;
     }
     let graph = Graph::parse(&bytes.model)?;
     let input = graph.picture_input()?;
@@ -41,13 +49,16 @@ pub fn load(
     let blank = blank_picture(preprocessing, &input);
     let mut layers = match plan.layers {
         LayerSet::All => graph.layers(&input.name, &source.value),
-        LayerSet::Last => vec![],
+        LayerSet::Last | LayerSet::Signals => vec![],
     };
     let last = layers.pop().map_or_else(|| "last".to_owned(), |last| last.name);
     layers.push(LayerValue { value: source.value.clone(), name: last });
     let trial = Trial { bytes: &bytes, graph: &graph, input: &input, runtime, blank: &blank };
-    let costs = trial.costs(&layers);
-    let layers = trial.pooled(layers, preprocessing.layout)?;
+    let costs = if plan.layers == LayerSet::Signals { None } else { trial.costs(&layers) };
+    let layers = match plan.layers {
+        LayerSet::Signals => trial.signals(layers, preprocessing.layout)?,
+        LayerSet::Last | LayerSet::All => trial.pooled(layers, preprocessing.layout)?,
+    };
 
     let values: Vec<(&str, PooledAs)> = layers.iter().map(|(layer, how)| (layer.value.as_str(), *how)).collect();
     let edit = graph.pooled(&values);
@@ -139,6 +150,34 @@ impl Trial<'_> {
         Some(Costs { whole: plan.multiply_adds(shape_of) / batch, until: layers.iter().map(until).collect() })
     }
 
+    /// Maps whose channels tell of the preprocessing, the output of the head, and the features.
+    fn signals(&self, features: Vec<LayerValue>, layout: Layout) -> Result<Vec<(LayerValue, PooledAs)>, ModelError> {
+        let maps = self.graph.signals();
+        let shapes = self.shapes(maps.iter().map(|map| map.value.as_str()).collect())?;
+        let is_map = |map: &&Signal| {
+            let shape = shapes.get(&map.value).map_or(&[][..], Vec::as_slice);
+            shape.len() == 4 && shape.first() == self.blank.shape.first() && !channels_last(shape, layout)
+        };
+        let input = Signal { value: self.input.name.clone(), moments: true, sign: false };
+        let input = Some(&input).filter(|_| layout == Layout::Nchw);
+        let mut signals = vec![];
+        for map in input.into_iter().chain(maps.iter().filter(is_map)) {
+            for (wanted, name, how) in [
+                (map.moments, MEAN, PooledAs::Map),
+                (map.moments, MEAN_SQUARE, PooledAs::SquaredMap),
+                (map.sign, MEAN_SIGN, PooledAs::SignOfMap),
+            ] {
+                let layer = LayerValue { value: map.value.clone(), name: format!("{name}{}", map.value) };
+                signals.extend(wanted.then_some((layer, how)));
+            }
+        }
+        let source = features.last().map(|features| features.value.as_str());
+        let head = self.graph.head(source).map(|value| LayerValue { value, name: HEAD.to_owned() });
+        signals.extend(head.map(|head| (head, PooledAs::Whole)));
+        signals.extend(self.pooled(features, layout)?);
+        Ok(signals)
+    }
+
     /// How each layer is pooled in the graph. Earlier layers of a form that can't be pooled are left out.
     fn pooled(&self, layers: Vec<LayerValue>, layout: Layout) -> Result<Vec<(LayerValue, PooledAs)>, ModelError> {
         let shapes = self.shapes(layers.iter().map(|layer| layer.value.as_str()).collect())?;
@@ -154,30 +193,71 @@ impl Trial<'_> {
     }
 }
 
+/// A picture as the network takes it in.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Its height and width.
+    pub size: Size,
+    /// 3 × height × width numbers, in the layout of the input.
+    pub values: Vec<f32>,
+}
+
 impl Network {
     /// The features of one picture.
     pub fn features(&mut self, picture: &Rgb) -> Result<Vec<f32>, ModelError> {
+        let prepared = self.prepare(picture)?;
+        let found = self.batch(&[&prepared])?.into_iter().next();
+        found.ok_or_else(|| ModelError::Unfit("there are no features".to_owned()))
+    }
+
+    /// Resizes, crops and normalises a picture.
+    pub fn prepare(&self, picture: &Rgb) -> Result<Prepared, ModelError> {
         let unfit = |error: super::picture::PictureError| ModelError::Unfit(error.to_string());
         let resized = preprocess::resized(picture, &self.preprocessing).map_err(unfit)?;
         let size = Size { height: resized.height(), width: resized.width() };
         let mut values = vec![];
         preprocess::tensor(&resized, &self.preprocessing, &mut values);
-        let input = batch_of(values, self.shape[0], size, self.preprocessing.layout);
+        Ok(Prepared { size, values })
+    }
+
+    /// The features of pictures of one size that go through the network together.
+    pub fn batch(&mut self, pictures: &[&Prepared]) -> Result<Vec<Vec<f32>>, ModelError> {
+        let input = self.tensor(pictures);
         let found = whole(self.session.run(&[Input::Floats(&input)])?)?;
-        let pooled = |(found, how): (&Tensor, &Pooling)| how.apply(&found.shape[1..], first_sample(found));
-        Ok(found.iter().zip(&self.poolings).flat_map(pooled).collect())
+        let row = |place: usize| {
+            let pooled = |(found, how): (&Tensor, &Pooling)| how.apply(&found.shape[1..], sample(found, place));
+            found.iter().zip(&self.poolings).flat_map(pooled).collect()
+        };
+        let rows = pictures.len().min(found.iter().map(|tensor| tensor.shape[0]).min().unwrap_or(0));
+        Ok((0..rows).map(row).collect())
+    }
+
+    /// Pictures of one size as one batch; a graph with a fixed batch gets them as often as it takes.
+    pub fn tensor(&self, pictures: &[&Prepared]) -> Tensor {
+        let batch = self.shape[0].unwrap_or(pictures.len());
+        let size = pictures.first().map_or(Size { height: 0, width: 0 }, |first| first.size);
+        let values = pictures.iter().cycle().take(batch).flat_map(|picture| picture.values.iter().copied()).collect();
+        Tensor { shape: shape_of(batch, size, self.preprocessing.layout), values }
+    }
+
+    /// The batch that the graph is fixed to.
+    pub fn fixed_batch(&self) -> Option<usize> {
+        self.shape[0]
     }
 }
 
 /// One picture as a batch; a graph with a fixed batch gets the picture that often.
 fn batch_of(values: Vec<f32>, batch: Option<usize>, size: Size, layout: Layout) -> Tensor {
-    let (height, width) = (size.height as usize, size.width as usize);
     let batch = batch.unwrap_or(1);
-    let shape = match layout {
+    Tensor { shape: shape_of(batch, size, layout), values: if batch == 1 { values } else { values.repeat(batch) } }
+}
+
+fn shape_of(batch: usize, size: Size, layout: Layout) -> Vec<usize> {
+    let (height, width) = (size.height as usize, size.width as usize);
+    match layout {
         Layout::Nchw => vec![batch, 3, height, width],
         Layout::Nhwc => vec![batch, height, width, 3],
-    };
-    Tensor { shape, values: if batch == 1 { values } else { values.repeat(batch) } }
+    }
 }
 
 /// Tensors that are batches of something.
@@ -194,7 +274,12 @@ fn whole(found: Vec<Tensor>) -> Result<Vec<Tensor>, ModelError> {
 }
 
 fn first_sample(tensor: &Tensor) -> &[f32] {
-    &tensor.values[..tensor.values.len() / tensor.shape[0]]
+    sample(tensor, 0)
+}
+
+fn sample(tensor: &Tensor, place: usize) -> &[f32] {
+    let size = tensor.values.len() / tensor.shape[0];
+    &tensor.values[place * size..(place + 1) * size]
 }
 
 /// The picture axes of an input: channel, height, width.

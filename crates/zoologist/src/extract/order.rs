@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::SampleFiles;
+use super::anatomy::LookOrder;
+use super::behaviour::BehaviourOrder;
 use super::limits::{bytes_of, bytes_of_vocabulary};
 use crate::base::{Seed, path_text};
 use crate::store::Key;
@@ -28,6 +30,10 @@ pub enum Assignment {
     Features(Box<Order>),
     /// To count tokens.
     Tokens(TokenOrder),
+    /// To look at a model's files.
+    Look(Box<LookOrder>),
+    /// To see how a network behaves.
+    Observe(Box<BehaviourOrder>),
 }
 
 /// Texts whose tokens are to be counted, by the tokenizer of a model.
@@ -71,8 +77,12 @@ pub enum Extractor {
     Network(NetworkPlan),
     /// The same network with the numbers of each weight tensor in random order: a baseline.
     PermutedNetwork(NetworkPlan, Seed),
+    /// The same network with every weight rounded to a lower precision: what it would lose there.
+    RoundedNetwork(NetworkPlan, Precision),
     /// The picture's own pixels, made small: a baseline.
     Pixels,
+    /// A perceptual hash in four parts of 16 bits, whether there is one, and 8 × 8 grey values: what finds near copies.
+    PerceptualHash,
     /// How often each colour occurs: a baseline.
     ColourHistogram,
     /// Which words and groups of letters occur, weighed by how rare they are in the texts of a file: a baseline.
@@ -120,6 +130,28 @@ pub enum LayerSet {
     Last,
     /// Those of every layer, side by side.
     All,
+    /// What tells of the preprocessing of pictures, side by side: of some maps the mean of each channel and of its
+    /// square; what the head gives, if there is one; the features of the last layer.
+    Signals,
+}
+
+/// A precision that weights are rounded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// IEEE half precision.
+    Half,
+    /// The upper half of single precision.
+    Bfloat,
+}
+
+/// What is done to a network's weights before it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alteration {
+    /// The numbers of each tensor in random order.
+    Permuted(Seed),
+    /// Rounded.
+    Rounded(Precision),
 }
 
 /// A path that survives JSON whatever its bytes are.
@@ -196,7 +228,7 @@ impl Description {
 
 impl NetworkPlan {
     /// The size of its files, as far as there are any.
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         let vocabulary = if let ModelInput::Texts(settings) = &self.input { settings.vocabulary.path() } else { None };
         let external = self.external.iter().map(|path| path.0.as_path());
         let weights: Vec<PathBuf> =
@@ -224,29 +256,51 @@ impl Extractor {
     /// The size of the files that it is read from.
     pub fn bytes(&self) -> u64 {
         match self {
-            Self::Network(plan) | Self::PermutedNetwork(plan, _) => plan.bytes(),
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) | Self::RoundedNetwork(plan, _) => plan.bytes(),
             Self::TfIdf { fitted_on, .. } => bytes_of([fitted_on.as_path()]),
-            Self::Pixels | Self::ColourHistogram | Self::TextLength | Self::Constant => 0,
+            Self::Pixels | Self::PerceptualHash | Self::ColourHistogram | Self::TextLength | Self::Constant => 0,
         }
     }
 
     /// What runs it, where `onnx` runs ONNX models; `None` where no network runs.
     pub fn runtime(&self, onnx: &OnnxRunner) -> Option<RuntimeChoice> {
         match self {
-            Self::Network(plan) | Self::PermutedNetwork(plan, _) => match plan.form {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) | Self::RoundedNetwork(plan, _) => match plan.form {
                 Form::Onnx => Some(RuntimeChoice::clone(onnx)),
                 Form::Native { .. } => Some(RuntimeChoice::Native),
                 Form::Static => None,
             },
-            Self::Pixels | Self::ColourHistogram | Self::TfIdf { .. } | Self::TextLength | Self::Constant => None,
+            Self::Pixels
+            | Self::PerceptualHash
+            | Self::ColourHistogram
+            | Self::TfIdf { .. }
+            | Self::TextLength
+            | Self::Constant => None,
+        }
+    }
+
+    /// Whether a runtime can run its network.
+    pub fn can_run_on(&self, runtime: &RuntimeChoice) -> bool {
+        match self {
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) | Self::RoundedNetwork(plan, _) => match plan.form {
+                Form::Onnx => !matches!(runtime, RuntimeChoice::Native),
+                Form::Native { .. } => matches!(runtime, RuntimeChoice::Native),
+                Form::Static => false,
+            },
+            Self::Pixels
+            | Self::PerceptualHash
+            | Self::ColourHistogram
+            | Self::TfIdf { .. }
+            | Self::TextLength
+            | Self::Constant => false,
         }
     }
 
     /// Whether it takes such samples, which are named in the plural; or why not.
     pub fn takes(&self, samples: &str) -> Result<(), String> {
         let taken = match self {
-            Self::Network(plan) | Self::PermutedNetwork(plan, _) => plan.input.noun(),
-            Self::Pixels | Self::ColourHistogram => "pictures",
+            Self::Network(plan) | Self::PermutedNetwork(plan, _) | Self::RoundedNetwork(plan, _) => plan.input.noun(),
+            Self::Pixels | Self::PerceptualHash | Self::ColourHistogram => "pictures",
             Self::TfIdf { .. } | Self::TextLength => "texts",
             Self::Constant => return Ok(()),
         };
@@ -266,7 +320,11 @@ impl Extractor {
             Self::PermutedNetwork(plan, seed) => {
                 serde_json::json!({ "permuted network": network(plan), "seed": seed }).to_string()
             }
+            Self::RoundedNetwork(plan, precision) => {
+                serde_json::json!({ "rounded network": network(plan), "precision": precision }).to_string()
+            }
             Self::Pixels => "pixels".to_owned(),
+            Self::PerceptualHash => "perceptual hash".to_owned(),
             Self::ColourHistogram => "colour histogram".to_owned(),
             Self::TfIdf { digest, .. } => format!("tf-idf {digest}"),
             Self::TextLength => "text length".to_owned(),

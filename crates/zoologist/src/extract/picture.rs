@@ -119,6 +119,13 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, PictureError> {
     std::panic::catch_unwind(|| decode_guarded(bytes)).unwrap_or_else(given_up)
 }
 
+/// Whether EXIF data ask for the picture to be turned or mirrored. Of bytes that are no picture, no.
+pub fn is_turned(bytes: &[u8]) -> bool {
+    let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
+    let orientation = |format| Some(reader(format, bytes).into_decoder().ok()?.orientation().ok()? != Orientation::NoTransforms);
+    std::panic::catch_unwind(|| format.and_then(orientation)).ok().flatten() == Some(true)
+}
+
 fn decode_guarded(bytes: &[u8]) -> Result<Rgb, PictureError> {
     let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
     let format = format.ok_or(PictureError::UnknownFormat)?;

@@ -8,7 +8,7 @@ mod convolution;
 mod nearest;
 mod window;
 
-use fast_image_resize::FilterType;
+use fast_image_resize::{FilterType, ResizeAlg};
 
 use super::picture::{PictureError, Rgb};
 use crate::zoo::preprocessing::{ChannelOrder, Filter, Layout, Preprocessing, Resize, Size};
@@ -27,9 +27,12 @@ pub fn resized(picture: &Rgb, how: &Preprocessing) -> Result<Rgb, PictureError> 
     let windows = window::of(picture, how)?;
     match how.filter {
         Filter::Nearest => nearest::resample(picture, windows),
-        Filter::Bilinear => convolution::resample(picture, windows, FilterType::Bilinear),
-        Filter::Bicubic => convolution::resample(picture, windows, FilterType::CatmullRom),
-        Filter::Lanczos => convolution::resample(picture, windows, FilterType::Lanczos3),
+        Filter::Bilinear => convolution::resample(picture, windows, ResizeAlg::Convolution(FilterType::Bilinear)),
+        Filter::BilinearWithoutAntialias => {
+            convolution::resample(picture, windows, ResizeAlg::Interpolation(FilterType::Bilinear))
+        }
+        Filter::Bicubic => convolution::resample(picture, windows, ResizeAlg::Convolution(FilterType::CatmullRom)),
+        Filter::Lanczos => convolution::resample(picture, windows, ResizeAlg::Convolution(FilterType::Lanczos3)),
     }
     .ok_or(PictureError::Empty)
 }

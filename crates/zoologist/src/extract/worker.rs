@@ -18,13 +18,15 @@ use super::baseline;
 use super::limits;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::order::{Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
+use super::anatomy::{self, Anatomy};
+use super::behaviour::{self, Behaviour};
+use super::order::{Alteration, Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
 use super::picture::{self, Rgb};
 use super::queue::Queue;
 use super::runtime::Runtime;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
-use crate::base::{Fail, Fault, Seed};
+use crate::base::{Fail, Fault};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
 use crate::zoo::{Form, ModelInput};
@@ -33,7 +35,7 @@ use crate::zoo::{Form, ModelInput};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// A line on a worker's output.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
     /// The extractor is ready.
@@ -44,6 +46,10 @@ pub enum Message {
     Alive,
     /// The tokens are counted.
     Tokens(TokenCounts),
+    /// What the files of a model hold.
+    Anatomy(Box<Anatomy>),
+    /// How a network behaves.
+    Behaviour(Box<Behaviour>),
     /// The extractor can't be used.
     Failed(String),
 }
@@ -101,6 +107,10 @@ pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write, stop: &
             extract(order, &folder, open_runtime, &mut say, stop)
         }
         Assignment::Tokens(order) => count_tokens(order, &mut say),
+        Assignment::Look(order) => look(order, &mut say),
+        Assignment::Observe(order) => {
+            behaviour::observe(order, open_runtime).map_err(WorkerError::from).and_then(|found| say(&Message::Behaviour(Box::new(found))))
+        }
     };
     if let Err(error @ (WorkerError::Model(_) | WorkerError::NotFinite(_))) = &result {
         say(&Message::Failed(error.to_string()))?;
@@ -126,6 +136,11 @@ fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
     let pool = pool.map_err(|error| WorkerError::Order(error.to_string()))?;
     let counts = pool.install(|| text::count(order, &order.settings))?;
     say(&Message::Tokens(counts))
+}
+
+fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
+    let found = anatomy::look(order)?;
+    say(&Message::Anatomy(Box::new(found)))
 }
 
 fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
@@ -347,6 +362,7 @@ enum Machine {
     TfIdf(Arc<TfIdf>),
     TextLength,
     Pixels,
+    PerceptualHash,
     ColourHistogram,
     Constant,
 }
@@ -357,7 +373,15 @@ fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Resu
     let described = |dim, words: &str| Description::of_last(dim, words.to_owned(), None, Some(0));
     match &order.extractor {
         Extractor::Network(plan) => networks(order, plan, None, open_runtime),
-        Extractor::PermutedNetwork(plan, seed) => networks(order, plan, Some(*seed), open_runtime),
+        Extractor::PermutedNetwork(plan, seed) => {
+            networks(order, plan, Some(Alteration::Permuted(*seed)), open_runtime)
+        }
+        Extractor::RoundedNetwork(plan, precision) => {
+            networks(order, plan, Some(Alteration::Rounded(*precision)), open_runtime)
+        }
+        Extractor::PerceptualHash => {
+            Ok((baseline::perceptual_hash_description(), each(order, || Machine::PerceptualHash)))
+        }
         Extractor::Pixels => Ok((baseline::pixels_description(), each(order, || Machine::Pixels))),
         Extractor::ColourHistogram => {
             Ok((baseline::colour_histogram_description(), each(order, || Machine::ColourHistogram)))
@@ -382,21 +406,21 @@ fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Resu
 fn networks(
     order: &Order,
     plan: &NetworkPlan,
-    permuted: Option<Seed>,
+    altered: Option<Alteration>,
     open_runtime: OpenRuntime,
 ) -> Result<Ready, WorkerError> {
     if let (Form::Static, ModelInput::Texts(settings)) = (&plan.form, &plan.input) {
-        let (description, table) = Embeddings::load(plan, settings, permuted)?;
+        let (description, table) = Embeddings::load(plan, settings, altered)?;
         return Ok((description, each(order, || Machine::Embeddings(table.clone()))));
     }
     let runtime = open_runtime(order.runtime.as_ref().unwrap_or(&RuntimeChoice::Rten))?;
     Ok(match &plan.input {
         ModelInput::Pictures(preprocessing) => {
-            let (description, networks) = network::load(plan, preprocessing, permuted, &*runtime, order.threads)?;
+            let (description, networks) = network::load(plan, preprocessing, altered, &*runtime, order.threads)?;
             (description, networks.into_iter().map(|network| Machine::Network(Box::new(network))).collect())
         }
         ModelInput::Texts(settings) => {
-            let (description, encoders) = load_encoder(plan, settings, permuted, &*runtime, order.threads)?;
+            let (description, encoders) = load_encoder(plan, settings, altered, &*runtime, order.threads)?;
             (description, encoders.into_iter().map(Machine::Encoder).collect())
         }
     })
@@ -412,6 +436,13 @@ impl Machine {
         match self {
             Self::Network(network) => network.features(&picture).map_err(|error| Unusable::Model(error.into())),
             Self::Pixels => baseline::pixels(&picture).map_err(|error| Unusable::Picture(error.to_string())),
+            Self::PerceptualHash => {
+                let turned = reader.read(source).is_ok_and(|raw| match raw {
+                    RawPicture::Encoded(bytes) => picture::is_turned(&bytes),
+                    RawPicture::Pixels { .. } => false,
+                });
+                baseline::perceptual_hash(&picture, turned).map_err(|error| Unusable::Picture(error.to_string()))
+            }
             Self::ColourHistogram => Ok(baseline::colour_histogram(&picture)),
             Self::Constant => Ok(vec![1.0]),
             Self::Encoder(_) | Self::Embeddings(_) | Self::TfIdf(_) | Self::TextLength => {
@@ -431,7 +462,7 @@ impl Machine {
             Self::TfIdf(fitted) => each(&|text| fitted.features(text)),
             Self::TextLength => each(&tfidf::lengths),
             Self::Constant => each(&|_| vec![1.0]),
-            Self::Network(_) | Self::Pixels | Self::ColourHistogram => {
+            Self::Network(_) | Self::Pixels | Self::PerceptualHash | Self::ColourHistogram => {
                 return Err(unfit("it takes pictures, and the samples are texts"));
             }
         })
@@ -442,7 +473,8 @@ fn unfit(reason: &str) -> WorkerError {
     ModelError::Unfit(reason.to_owned()).into()
 }
 
-fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String> {
+/// Reads and decodes a picture.
+pub(super) fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String> {
     match reader.read(sample).map_err(|error| error.to_string())? {
         RawPicture::Encoded(bytes) => picture::decode(&bytes).map_err(|error| error.to_string()),
         RawPicture::Pixels { width, height, channels, bytes } => {

@@ -28,6 +28,7 @@ pub mod shards;
 pub mod statistics;
 mod truth;
 mod verdict;
+pub mod vetting;
 
 pub use error::Error;
 pub use layers::Layers;

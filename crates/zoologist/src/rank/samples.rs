@@ -16,6 +16,7 @@ const BLOCK_ROWS: usize = 128;
 const FINE_SHARDS: usize = 20;
 
 /// Samples in the order in which features are computed.
+#[derive(Clone)]
 pub struct Job {
     /// The data set, reduced to these samples and in their order.
     pub dataset: Dataset,
@@ -64,6 +65,31 @@ pub fn for_judging(path: &Path, table: &TableOptions, seed: Seed, store: &Store)
 /// All samples of a data set as they stand, labelled or not.
 pub fn as_they_stand(path: &Path, table: &TableOptions, store: &Store) -> Result<Job, Error> {
     let dataset = data::open_unlabelled(path, table)?;
+    let blocks = cut(0..dataset.inputs.len()).collect();
+    Job::new(dataset, blocks, store)
+}
+
+/// Some samples without regard to labels, in a seeded order.
+pub fn unlabelled(path: &Path, table: &TableOptions, limit: usize, seed: Seed, store: &Store) -> Result<Job, Error> {
+    let dataset = data::open_unlabelled(path, table)?;
+    let mut order: Vec<usize> = (0..dataset.inputs.len()).collect();
+    seed.stream("samples", "unlabelled").shuffle(&mut order);
+    order.truncate(limit);
+    selected(&dataset, &order, store)
+}
+
+/// The first samples of a data set as they stand.
+pub fn first_of(dataset: Dataset, count: usize, store: &Store) -> Result<Job, Error> {
+    selected(&dataset, &(0..count).collect::<Vec<_>>(), store)
+}
+
+fn selected(dataset: &Dataset, rows: &[usize], store: &Store) -> Result<Job, Error> {
+    let dataset = Dataset {
+        inputs: dataset.inputs.select(rows),
+        splits: rows.iter().map(|&row| dataset.splits[row]).collect(),
+        targets: None,
+        ..dataset.clone()
+    };
     let blocks = cut(0..dataset.inputs.len()).collect();
     Job::new(dataset, blocks, store)
 }
@@ -121,6 +147,11 @@ impl Job {
     /// How many samples there are.
     pub fn len(&self) -> usize {
         self.dataset.inputs.len()
+    }
+
+    /// The first samples, as a job of their own.
+    pub fn first(&self, count: usize, store: &Store) -> Result<Self, Error> {
+        selected(&self.dataset, &(0..count.min(self.len())).collect::<Vec<_>>(), store)
     }
 }
 

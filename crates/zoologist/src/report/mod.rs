@@ -13,6 +13,7 @@ pub mod json;
 pub mod layers;
 pub mod table;
 pub mod text;
+pub mod vet;
 pub mod zoo;
 
 mod chart;

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod agreement;
+pub mod assignment;
 mod discriminant;
 mod effective_rank;
 mod emms;

@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod hub;
 mod hugging_face;
+mod papers;
 mod pins;
 mod preparation;
 pub mod preprocessing;
@@ -43,6 +44,7 @@ use weights::Kind;
 
 pub use error::{Error, Problem};
 pub use hub::{Access, Remote, Trouble};
+pub use papers::{Papers, Published, Variant, papers, variant};
 pub use preset::{PRESETS, Preset};
 pub use text::{TextFile, TextSettings, TokenPooling, Vocabulary};
 

@@ -68,7 +68,7 @@ pub enum CropRounding {
     HalfEven,
 }
 
-/// The resampling filters of Pillow that models are trained with.
+/// The resampling filters that models are trained with: those of Pillow, and a common other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Filter {
@@ -76,6 +76,10 @@ pub enum Filter {
     Nearest,
     /// Triangle filter, support 1.
     Bilinear,
+    /// Between the four neighbours of a point, however much the picture shrinks: what OpenCV and PyTorch's
+    /// `interpolate` do unless told otherwise.
+    #[serde(rename = "bilinear_without_antialias")]
+    BilinearWithoutAntialias,
     /// Cubic convolution with a = -0.5, support 2.
     Bicubic,
     /// Windowed sinc, support 3.

@@ -179,6 +179,7 @@ fn written_filter(filter: Filter) -> &'static str {
     match filter {
         Filter::Nearest => "nearest",
         Filter::Bilinear => "bilinear",
+        Filter::BilinearWithoutAntialias => "bilinear_without_antialias",
         Filter::Bicubic => "bicubic",
         Filter::Lanczos => "lanczos",
     }

@@ -9,20 +9,27 @@ mod graph;
 mod pooled;
 #[cfg(test)]
 mod sketch;
+mod weights;
 mod wire;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 pub use cost::CostPlan;
-pub use graph::{FeatureSource, Graph, LayerValue, PictureInput, Pooling, TextInput, TextInputs};
+pub use graph::{
+    Batchnorm, FeatureSource, Graph, LayerValue, Names, PictureInput, Pooling, Role, Signal, Stem, TextInput,
+    TextInputs, TrainingNode,
+};
 pub use pooled::{PooledAs, PooledOutputs};
+pub use weights::{Content, Weight};
 pub use wire::{Added, AddedNode};
 
 use super::files;
 use crate::base::path_text::{escape, show};
-use crate::base::{Fail, Fault, Seed};
+use super::order::{Alteration, Precision};
+use crate::base::{Fail, Fault};
 
 /// Why a model can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,30 +107,64 @@ impl ModelBytes {
         Ok(Self { model: wire::with_added(&self.model, added)?, external: self.external.clone() })
     }
 
-    /// Puts the numbers of each floating-point tensor into random order: the architecture stays, what was learnt goes.
-    pub fn permute_weights(&mut self, seed: Seed) -> Result<(), ModelError> {
+    /// Permutes or rounds the numbers of each floating-point tensor.
+    pub fn alter(&mut self, alteration: Alteration) -> Result<(), ModelError> {
         for (place, tensor) in wire::tensors(&self.model)?.into_iter().enumerate() {
             let Some(width) = tensor.float_width else { continue };
             let bytes = match tensor.place {
                 wire::Place::Inside(range) => self.model.get_mut(range),
                 wire::Place::Outside { file, offset, length } => {
-                    self.external.get_mut(&file).and_then(|bytes| span(bytes, offset, length))
+                    self.external.get_mut(&file).and_then(|bytes| {
+                        let range = span(bytes.len(), offset, length)?;
+                        bytes.get_mut(range)
+                    })
                 }
             };
-            let stream = seed.stream("permuted weights", &format!("{place} {}", tensor.name));
-            permute(bytes.ok_or(ModelError::Damaged)?, width, stream);
+            alter(bytes.ok_or(ModelError::Damaged)?, width, alteration, &format!("{place} {}", tensor.name));
         }
         Ok(())
     }
 }
 
-fn span(bytes: &mut [u8], offset: u64, length: Option<u64>) -> Option<&mut [u8]> {
+/// The bytes of an external tensor within its file of `size` bytes, if they lie in it.
+fn span(size: usize, offset: u64, length: Option<u64>) -> Option<Range<usize>> {
     let start = usize::try_from(offset).ok()?;
     let end = match length {
         Some(length) => start.checked_add(usize::try_from(length).ok()?)?,
-        None => bytes.len(),
+        None => size,
     };
-    bytes.get_mut(start..end)
+    (start <= end && end <= size).then_some(start..end)
+}
+
+/// Permutes or rounds numbers of `width` bytes. Only single precision is rounded: the others are not wider.
+pub(super) fn alter(bytes: &mut [u8], width: usize, alteration: Alteration, name: &str) {
+    match alteration {
+        Alteration::Permuted(seed) => permute(bytes, width, seed.stream("permuted weights", name)),
+        Alteration::Rounded(precision) if width == 4 => {
+            for number in bytes.as_chunks_mut::<4>().0 {
+                *number = rounded(f32::from_le_bytes(*number), precision).to_le_bytes();
+            }
+        }
+        Alteration::Rounded(_) => {}
+    }
+}
+
+/// The nearest number of a lower precision.
+pub(super) fn rounded(value: f32, precision: Precision) -> f32 {
+    match precision {
+        Precision::Half => {
+            // Half precision has 10 bits behind the leading one; below 2^-14 the step stays that of 2^-14.
+            let exponent = value.abs().log2().floor().clamp(-14.0, 15.0);
+            let step = f64::from(exponent - 10.0).exp2();
+            let near = (f64::from(value) / step).round_ties_even() * step;
+            if near.abs() > 65_504.0 { f32::INFINITY.copysign(value) } else { near as f32 }
+        }
+        Precision::Bfloat => {
+            let bits = value.to_bits();
+            let up = 0x7fff + (bits >> 16 & 1);
+            if value.is_finite() { f32::from_bits(bits.saturating_add(up) & 0xffff_0000) } else { value }
+        }
+    }
 }
 
 /// Puts groups of `width` entries into random order.

@@ -17,6 +17,10 @@ pub enum PooledAs {
     Tokens,
     /// A map [batch, channels, height, width], by the mean: the result is [batch, channels, 1, 1].
     Map,
+    /// The square of such a map, by the mean.
+    SquaredMap,
+    /// The sign of such a map, -1, 0 or 1, by the mean.
+    SignOfMap,
     /// Not at all.
     Whole,
 }
@@ -42,6 +46,12 @@ impl Graph {
             let (operator, inputs) = match how {
                 PooledAs::Tokens => ("MatMul", vec![weights.clone(), value.to_owned()]),
                 PooledAs::Map => ("GlobalAveragePool", vec![value.to_owned()]),
+                PooledAs::SquaredMap | PooledAs::SignOfMap => {
+                    let made = fresh(&taken, &format!("zoologist_made_{place}"));
+                    let (operator, times) = if how == PooledAs::SignOfMap { ("Sign", 1) } else { ("Mul", 2) };
+                    nodes.push(AddedNode { operator, inputs: vec![value.to_owned(); times], output: made.clone() });
+                    ("GlobalAveragePool", vec![made])
+                }
                 PooledAs::Whole => {
                     outputs.push(value.to_owned());
                     continue;

@@ -2,7 +2,7 @@
 //! overshoots and is cut off, the order shows; so the two are called apart, for the resizer alone goes down first.
 
 use fast_image_resize::images::{CroppedImageMut, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::super::picture::Rgb;
 use super::window::Window;
@@ -11,8 +11,8 @@ use super::window::Window;
 const WIDEST_SUPPORT: f64 = 3.0;
 
 /// The kept part of the resized picture on black; `None` if it has no pixels.
-pub(super) fn resample(picture: &Rgb, [across, down]: [Window; 2], filter: FilterType) -> Option<Rgb> {
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+pub(super) fn resample(picture: &Rgb, [across, down]: [Window; 2], how: ResizeAlg) -> Option<Rgb> {
+    let options = ResizeOptions::new().resize_alg(how);
     let mut resizer = Resizer::new();
     let mut whole = Image::new(across.whole, down.whole, PixelType::U8x3);
     let mut place = CroppedImageMut::new(&mut whole, across.margin, down.margin, across.kept, down.kept).ok()?;

@@ -47,8 +47,18 @@ pub fn batches(block: &[TokenIds], padding: i64) -> Vec<Batch> {
 
 impl Batch {
     fn of(members: &[usize], block: &[TokenIds], padding: i64) -> Self {
+        let length = members.iter().map(|&place| block[place].ids.len()).max().unwrap_or(0);
+        Self::of_length(members, block, length, padding)
+    }
+
+    /// All texts of a block, each filled up to this length or longer than it.
+    pub fn padded(block: &[TokenIds], length: usize, padding: i64) -> Self {
+        let members: Vec<usize> = (0..block.len()).collect();
+        Self::of_length(&members, block, length, padding)
+    }
+
+    fn of_length(members: &[usize], block: &[TokenIds], length: usize, padding: i64) -> Self {
         let tokens: Vec<usize> = members.iter().map(|&place| block[place].ids.len()).collect();
-        let length = tokens.iter().copied().max().unwrap_or(0);
         let filled = |row: &dyn Fn(&TokenIds) -> Vec<i64>, with: i64| {
             let row = |&place: &usize| {
                 let mut row = row(&block[place]);

@@ -15,11 +15,11 @@ use super::BlockFeatures;
 use super::pooling::pooled;
 use super::tokens::{TokenIds, Tokens};
 use crate::base::path_text::{escape, show};
-use crate::base::{Seed, Values};
+use crate::base::Values;
 use crate::data;
 use crate::extract::files;
-use crate::extract::onnx::{ModelError, permute};
-use crate::extract::order::{Description, NetworkPlan};
+use crate::extract::onnx::{ModelError, permute, rounded};
+use crate::extract::order::{Alteration, Description, NetworkPlan};
 use crate::store::Text;
 use crate::zoo::{TextSettings, TokenPooling, Vocabulary};
 
@@ -41,11 +41,13 @@ struct Loaded {
 }
 
 /// rows × dim numbers.
-struct Table {
-    dim: usize,
-    values: Vec<f32>,
+pub struct Table {
+    /// Numbers per row.
+    pub dim: usize,
+    /// The rows, one behind the other.
+    pub values: Vec<f32>,
     /// The words of the rows, where the file holds them.
-    words: Vec<String>,
+    pub words: Vec<String>,
     /// The row of each id, where several ids share one (model2vec).
     mapping: Option<Vec<i64>>,
 }
@@ -55,11 +57,17 @@ impl Embeddings {
     pub fn load(
         plan: &NetworkPlan,
         settings: &TextSettings,
-        permuted: Option<Seed>,
+        altered: Option<Alteration>,
     ) -> Result<(Description, Self), ModelError> {
         let mut table = read(&files::checked(&plan.folder, &plan.weights)?)?;
-        if let Some(seed) = permuted {
-            permute(&mut table.values, 1, seed.stream("permuted weights", "embedding table"));
+        match altered {
+            Some(Alteration::Permuted(seed)) => {
+                permute(&mut table.values, 1, seed.stream("permuted weights", "embedding table"));
+            }
+            Some(Alteration::Rounded(precision)) => {
+                table.values.iter_mut().for_each(|value| *value = rounded(*value, precision));
+            }
+            None => {}
         }
         let words = std::mem::take(&mut table.words);
         let tokens = Tokens::load(&plan.folder, settings, words, None)?;
@@ -116,26 +124,43 @@ pub fn beyond(id: i64, token: &str, rows: usize) -> ModelError {
 }
 
 impl Table {
-    fn new(dim: usize, values: Vec<f32>) -> Self {
+    /// A table whose rows are numbered as the ids are.
+    pub fn new(dim: usize, values: Vec<f32>) -> Self {
         Self { dim, values, words: vec![], mapping: None }
     }
 
     /// How many ids it knows.
-    fn ids(&self) -> usize {
+    pub fn ids(&self) -> usize {
         self.mapping.as_ref().map_or(self.values.len() / self.dim, Vec::len)
     }
 
-    fn row(&self, id: i64) -> Option<&[f32]> {
+    /// The number of an id's row.
+    pub fn place(&self, id: i64) -> Option<usize> {
         let row = match &self.mapping {
             Some(mapping) => *mapping.get(usize::try_from(id).ok()?)?,
             None => id,
         };
-        let start = usize::try_from(row).ok()?.checked_mul(self.dim)?;
+        usize::try_from(row).ok()
+    }
+
+    /// The vector of an id.
+    pub fn row(&self, id: i64) -> Option<&[f32]> {
+        let start = self.place(id)?.checked_mul(self.dim)?;
         self.values.get(start..start.checked_add(self.dim)?)
     }
 }
 
+/// A table whose numbers are all finite.
 fn read(path: &Path) -> Result<Table, ModelError> {
+    let table = read_unchecked(path)?;
+    match table.values.iter().all(|value| value.is_finite()) {
+        true => Ok(table),
+        false => Err(ModelError::Unfit(format!("{}: the table holds NaN or infinity", show(path)))),
+    }
+}
+
+/// A table as it stands in its file.
+pub fn read_unchecked(path: &Path) -> Result<Table, ModelError> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("safetensors") => of_safetensors(path),
         Some("npy") => of_array(path),
@@ -173,9 +198,6 @@ fn of_safetensors(path: &Path) -> Result<Table, ModelError> {
         let weights = numbers(&weights).filter(|_| weights.shape().len() == 1).unwrap_or_default();
         weigh(&mut table, &weights);
     }
-    if !table.values.iter().all(|value| value.is_finite()) {
-        return Err(unfit(format!("{name} holds NaN or infinity")));
-    }
     if let Ok(mapping) = file.tensor("mapping") {
         table.mapping = numbers(&mapping).map(|rows| rows.into_iter().map(|row| row as i64).collect());
     }
@@ -190,7 +212,7 @@ fn weigh(table: &mut Table, weights: &[f32]) {
 }
 
 /// The numbers of a tensor of a type that tables are kept in. Integers below 2^24 are exact.
-fn numbers(tensor: &TensorView) -> Option<Vec<f32>> {
+pub fn numbers(tensor: &TensorView) -> Option<Vec<f32>> {
     use safetensors::Dtype;
     let bytes = tensor.data();
     Some(match tensor.dtype() {

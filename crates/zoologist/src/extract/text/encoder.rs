@@ -7,9 +7,9 @@ use super::embeddings::beyond;
 use super::pooling::{pooled, shared, shares};
 use super::tokens::{TokenIds, Tokens};
 use super::{BlockFeatures, native, onnx};
-use crate::base::Seed;
-use crate::extract::onnx::ModelError;
-use crate::extract::order::{Description, LayerDescription, NetworkPlan};
+use crate::extract::behaviour::{BehaviourOrder, Largest, largest};
+use crate::extract::onnx::{Graph, ModelBytes, ModelError};
+use crate::extract::order::{Alteration, Description, LayerDescription, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
 use crate::store::Text;
 use crate::zoo::{Form, TextSettings, TokenPooling};
@@ -30,6 +30,8 @@ struct Shared {
     roles: Vec<Role>,
     layers: Vec<Layer>,
     vocabulary: Option<usize>,
+    /// The longest sequence that the network can read, if it says so.
+    positions: Option<usize>,
 }
 
 /// A network and what it says of itself, before it is loaded.
@@ -80,22 +82,27 @@ pub struct Layer {
 pub fn load(
     plan: &NetworkPlan,
     settings: &TextSettings,
-    permuted: Option<Seed>,
+    altered: Option<Alteration>,
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Encoder>), ModelError> {
     let ready = match plan.form {
-        Form::Native { .. } => native::ready(plan, permuted, runtime)?,
-        Form::Onnx | Form::Static => onnx::ready(plan, settings.pooling, permuted, runtime)?,
+        Form::Native { .. } => native::ready(plan, altered, runtime)?,
+        Form::Onnx | Form::Static => onnx::ready(plan, settings.pooling, altered, runtime)?,
     };
     let tokens = Tokens::load(&plan.folder, settings, vec![], ready.positions)?;
     let inputs: Vec<&str> = ready.inputs.iter().map(|(name, _)| name.as_str()).collect();
     let outputs: Vec<&str> = ready.layers.iter().map(|layer| layer.output.as_str()).collect();
     let sessions = runtime.load(&ready.network, &inputs, &outputs, threads)?;
     let roles = ready.inputs.iter().map(|(_, role)| *role).collect();
-    let shared =
-        Shared { tokens, pooling: settings.pooling, roles, layers: ready.layers, vocabulary: ready.vocabulary };
-    let shared = Arc::new(shared);
+    let shared = Arc::new(Shared {
+        tokens,
+        pooling: settings.pooling,
+        roles,
+        layers: ready.layers,
+        vocabulary: ready.vocabulary,
+        positions: ready.positions,
+    });
     let mut encoders: Vec<Encoder> =
         sessions.into_iter().map(|session| Encoder { session, shared: Arc::clone(&shared) }).collect();
     let first = encoders.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
@@ -126,8 +133,54 @@ impl Encoder {
         Ok(BlockFeatures { features, truncated })
     }
 
+    /// The features of some texts as one batch of this length, the last layer's; what is shorter is filled up with the
+    /// padding token, or with another one.
+    pub fn padded(&mut self, texts: &[TokenIds], length: usize, with: Option<i64>) -> Result<Vec<Vec<f32>>, ModelError> {
+        let batch = Batch::padded(texts, length, with.unwrap_or(self.shared.tokens.padding));
+        let mut features = vec![vec![]; texts.len()];
+        for tensor in self.run(&batch)? {
+            self.shared.pool(&tensor, &batch, &mut features)?;
+        }
+        Ok(features)
+    }
+
+    /// The largest number on the way, over these texts one by one; `None` of a network that is no graph.
+    pub fn largest(
+        &self,
+        order: &BehaviourOrder,
+        texts: &[TokenIds],
+        runtime: &dyn Runtime,
+    ) -> Result<Option<Largest>, ModelError> {
+        let plan = &order.plan;
+        if plan.form != Form::Onnx {
+            return Ok(None);
+        }
+        let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
+        let bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
+        let graph = Graph::parse(&bytes.model)?;
+        let roles = onnx::roles(&graph.text_inputs()?)?;
+        let names: Vec<&str> = roles.iter().map(|(name, _)| name.as_str()).collect();
+        let roles: Vec<Role> = roles.iter().map(|(_, role)| *role).collect();
+        let batches: Vec<Batch> =
+            texts.iter().map(|text| Batch::padded(std::slice::from_ref(text), text.ids.len(), 0)).collect();
+        let fed: Vec<Fed> = batches.iter().map(|batch| self.shared.fed(batch)).collect();
+        let feed = |run: usize| fed[run].inputs(&batches[run], &roles);
+        largest(&bytes, &graph, &names, batches.len(), &feed, runtime)
+    }
+
+    /// How many token ids may be fed.
+    pub fn known_ids(&self) -> usize {
+        let size = self.shared.tokens.size();
+        self.shared.vocabulary.map_or(size, |rows| rows.min(size))
+    }
+
+    /// The longest sequence that the network can read, where it says so.
+    pub fn longest(&self) -> Option<usize> {
+        self.shared.positions
+    }
+
     /// The ids of a text, all of which the embedding table must know.
-    fn ids(&self, text: &Text) -> Result<TokenIds, ModelError> {
+    pub fn ids(&self, text: &Text) -> Result<TokenIds, ModelError> {
         let (tokens, vocabulary) = (&self.shared.tokens, self.shared.vocabulary);
         let ids = tokens.ids(text)?;
         let known = |id: i64| vocabulary.is_none_or(|size| usize::try_from(id).is_ok_and(|id| id < size));
@@ -138,18 +191,8 @@ impl Encoder {
     }
 
     fn run(&mut self, batch: &Batch) -> Result<Vec<Tensor>, ModelError> {
-        let shape = batch.shape();
-        let positions: Vec<i64> = batch.members.iter().flat_map(|_| (0_i64..).take(batch.length)).collect();
-        let shares = self.shared.shares(batch);
-        let input = |role: &Role| match role {
-            Role::Ids => Input::Integers { shape, values: &batch.ids },
-            Role::Mask => Input::Integers { shape, values: &batch.mask },
-            Role::Types => Input::Integers { shape, values: &batch.types },
-            Role::Positions => Input::Integers { shape, values: &positions },
-            Role::Shares => Input::Floats(&shares),
-        };
-        let inputs: Vec<Input> = self.shared.roles.iter().map(input).collect();
-        self.session.run(&inputs)
+        let fed = self.shared.fed(batch);
+        self.session.run(&fed.inputs(batch, &self.shared.roles))
     }
 
     /// Runs a short text, to see how wide each layer is.
@@ -159,9 +202,6 @@ impl Encoder {
             return Err(ModelError::Unfit("its tokenizer makes no token of the text \"a\"".to_owned()));
         };
         let found = self.run(&batch)?;
-        if !found.iter().flat_map(|tensor| &tensor.values).all(|value| value.is_finite()) {
-            return Err(ModelError::Unfit("its features of the text \"a\" are NaN or infinite".to_owned()));
-        }
         let layer = |(layer, tensor): (&Layer, Tensor)| LayerDescription {
             name: layer.name.clone(),
             dim: tensor.shape.last().copied().unwrap_or(0),
@@ -171,7 +211,32 @@ impl Encoder {
     }
 }
 
+/// What a batch is fed with beside its own lists.
+struct Fed {
+    positions: Vec<i64>,
+    shares: Tensor,
+}
+
+impl Fed {
+    fn inputs<'a>(&'a self, batch: &'a Batch, roles: &[Role]) -> Vec<Input<'a>> {
+        let shape = batch.shape();
+        let input = |role: &Role| match role {
+            Role::Ids => Input::Integers { shape, values: &batch.ids },
+            Role::Mask => Input::Integers { shape, values: &batch.mask },
+            Role::Types => Input::Integers { shape, values: &batch.types },
+            Role::Positions => Input::Integers { shape, values: &self.positions },
+            Role::Shares => Input::Floats(&self.shares),
+        };
+        roles.iter().map(input).collect()
+    }
+}
+
 impl Shared {
+    fn fed(&self, batch: &Batch) -> Fed {
+        let positions = batch.members.iter().flat_map(|_| (0_i64..).take(batch.length)).collect();
+        Fed { positions, shares: self.shares(batch) }
+    }
+
     /// texts × 1 × length shares of the tokens in the pooled vectors.
     fn shares(&self, batch: &Batch) -> Tensor {
         let wanted = self.roles.contains(&Role::Shares);

@@ -10,13 +10,15 @@ mod encoder;
 mod native;
 mod onnx;
 mod pooling;
+mod rows;
 pub mod tfidf;
 mod tokens;
 
 pub use count::{TokenCounts, count};
-pub use embeddings::Embeddings;
+pub use embeddings::{Embeddings, numbers};
 pub use encoder::{Encoder, load as load_encoder};
-pub use tokens::Tokens;
+pub use rows::{Rows, rows_of, words_of};
+pub use tokens::{TokenIds, Tokens};
 
 /// What came of a block of texts.
 pub struct BlockFeatures {

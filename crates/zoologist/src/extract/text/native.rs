@@ -3,19 +3,18 @@
 use safetensors::SafeTensors;
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
-use crate::base::Seed;
 use crate::base::path_text::show;
 use crate::data;
 use crate::extract::files;
-use crate::extract::onnx::{ModelError, permute};
-use crate::extract::order::{LayerSet, NetworkPlan};
+use crate::extract::onnx::{ModelError, alter};
+use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
 use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
 
 /// Reads the files of an encoder and asks the runtime what it is.
-pub fn ready(plan: &NetworkPlan, permuted: Option<Seed>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
+pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
     let mut network = read(plan)?;
-    if let Some(seed) = permuted {
-        permute_weights(&mut network.weights, seed)?;
+    if let Some(alteration) = altered {
+        alter_weights(&mut network.weights, alteration)?;
     }
     let facts = runtime.encoder(&network, REFERENCE_LENGTH)?;
     let last = facts.multiply_adds.len().saturating_sub(1);
@@ -50,8 +49,8 @@ fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
     Ok(NativeBytes { config: std::fs::read_to_string(&config).map_err(refuse(&config))?, weights: bytes })
 }
 
-/// Puts the numbers of each tensor into random order.
-fn permute_weights(file: &mut [u8], seed: Seed) -> Result<(), ModelError> {
+/// Permutes or rounds the numbers of each tensor.
+fn alter_weights(file: &mut [u8], alteration: Alteration) -> Result<(), ModelError> {
     let damaged = |_| ModelError::Unfit("model.safetensors is damaged or cut off. Fetch it again".to_owned());
     let (header, metadata) = SafeTensors::read_metadata(file).map_err(damaged)?;
     let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
@@ -62,7 +61,7 @@ fn permute_weights(file: &mut [u8], seed: Seed) -> Result<(), ModelError> {
         let width = tensor.dtype.bitsize() / 8;
         let floats = format!("{:?}", tensor.dtype).contains('F');
         if let Some(bytes) = file.get_mut(start + from..start + to).filter(|_| floats && width > 0) {
-            permute(bytes, width, seed.stream("permuted weights", &name));
+            alter(bytes, width, alteration, &name);
         }
     }
     Ok(())

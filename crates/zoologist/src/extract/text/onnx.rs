@@ -1,10 +1,9 @@
 //! Text encoders as ONNX graphs: their inputs, their layers, and pooling within the graph.
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
-use crate::base::Seed;
 use crate::base::path_text::escape;
 use crate::extract::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PooledAs, TextInputs};
-use crate::extract::order::{LayerSet, NetworkPlan};
+use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Tensor};
 use crate::zoo::TokenPooling;
 
@@ -12,13 +11,13 @@ use crate::zoo::TokenPooling;
 pub fn ready(
     plan: &NetworkPlan,
     pooling: TokenPooling,
-    permuted: Option<Seed>,
+    altered: Option<Alteration>,
     runtime: &dyn Runtime,
 ) -> Result<Ready, ModelError> {
     let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
     let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
-    if let Some(seed) = permuted {
-        bytes.permute_weights(seed)?;
+    if let Some(alteration) = altered {
+        bytes.alter(alteration)?;
     }
     let graph = Graph::parse(&bytes.model)?;
     let found = graph.text_inputs()?;
@@ -26,7 +25,7 @@ pub fn ready(
     let states = graph.token_states(plan.features.as_deref())?;
     let mut layers = match plan.layers {
         LayerSet::All => graph.layers(&found.ids.name, &states.value),
-        LayerSet::Last => vec![],
+        LayerSet::Last | LayerSet::Signals => vec![],
     };
     let last = layers.pop().map_or_else(|| "last".to_owned(), |last| last.name);
     layers.push(LayerValue { value: states.value.clone(), name: last });
@@ -63,7 +62,7 @@ pub fn ready(
 }
 
 /// What each input is fed with. Lengths must be open.
-fn roles(found: &TextInputs) -> Result<Vec<(String, Role)>, ModelError> {
+pub fn roles(found: &TextInputs) -> Result<Vec<(String, Role)>, ModelError> {
     let all = [
         (Some(&found.ids), Role::Ids),
         (found.mask.as_ref(), Role::Mask),
@@ -85,11 +84,7 @@ fn roles(found: &TextInputs) -> Result<Vec<(String, Role)>, ModelError> {
 
 /// Rows of the table that the ids pick from.
 fn vocabulary(graph: &Graph, ids: &str) -> Option<usize> {
-    let picks = graph
-        .nodes()
-        .iter()
-        .find(|node| node.op_type.as_deref() == Some("Gather") && node.input.get(1).map(String::as_str) == Some(ids))?;
-    graph.weight_dims(picks.input.first()?)?.first().and_then(|&rows| usize::try_from(rows).ok())
+    graph.weight_dims(graph.table_of(ids)?)?.first().and_then(|&rows| usize::try_from(rows).ok())
 }
 
 /// The shapes of values, seen in one pass over [`REFERENCE_LENGTH`] tokens.

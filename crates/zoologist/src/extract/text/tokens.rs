@@ -48,6 +48,22 @@ pub struct TokenIds {
     pub shares: Option<Vec<f32>>,
 }
 
+impl TokenIds {
+    /// One text of these ids.
+    pub fn of(ids: Vec<i64>) -> Self {
+        Self { types: vec![0; ids.len()], ids, ..Self::default() }
+    }
+
+    /// The first so many tokens.
+    #[must_use]
+    pub fn cut_to(mut self, length: usize) -> Self {
+        self.ids.truncate(length);
+        self.types.truncate(length);
+        self.shares.iter_mut().for_each(|shares| shares.truncate(length));
+        self
+    }
+}
+
 impl Tokens {
     /// Loads the tokenizer of a model in `folder`; `limit` is the longest sequence that the network can read.
     pub fn load(
@@ -56,11 +72,20 @@ impl Tokens {
         words: Vec<String>,
         limit: Option<usize>,
     ) -> Result<Self, ModelError> {
-        let mut tokenizer = match &settings.vocabulary {
+        let tokenizer = match &settings.vocabulary {
             Vocabulary::Tokenizer(file) => read(&files::checked(folder, &file.path)?)?,
             Vocabulary::WordList(file) => of_words(lines(&files::checked(folder, &file.path)?)?)?,
             Vocabulary::InWeights => of_words(words)?,
         };
+        Self::of(tokenizer, settings, limit)
+    }
+
+    /// The tokenizer without any limit on the length of a text but the one that bounds memory.
+    pub fn load_whole(folder: &Path, settings: &TextSettings, words: Vec<String>) -> Result<Self, ModelError> {
+        Self::load(folder, &TextSettings { max_tokens: None, ..settings.clone() }, words, None)
+    }
+
+    fn of(mut tokenizer: Tokenizer, settings: &TextSettings, limit: Option<usize>) -> Result<Self, ModelError> {
         let longest = settings.max_tokens.into_iter().chain(limit).min().unwrap_or(LONGEST);
         // A limit that leaves no room beside the special tokens can't be meant.
         let max_length = longest.max(16);
@@ -124,6 +149,21 @@ impl Tokens {
     /// The id of unknown words, if the tokenizer has one.
     pub fn unknown(&self) -> Option<i64> {
         UNKNOWNS.iter().find_map(|token| self.tokenizer.token_to_id(token)).map(i64::from)
+    }
+
+    /// The largest id that the tokenizer can give, and its token. What stands for unknown words may be left out, because
+    /// tables of words have no row for it.
+    pub fn largest(&self, without_unknown: bool) -> (Option<i64>, String) {
+        let all = self.tokenizer.get_vocab(true).into_iter();
+        let kept = all.filter(|(token, _)| !without_unknown || !UNKNOWNS.contains(&token.as_str()));
+        let largest = kept.max_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        largest.map_or((None, String::new()), |(token, id)| (Some(i64::from(id)), token))
+    }
+
+    /// How many ids have no row in a table of so many.
+    pub fn beyond(&self, rows: usize, without_unknown: bool) -> usize {
+        let counts = |(token, id): (String, u32)| id as usize >= rows && !(without_unknown && UNKNOWNS.contains(&token.as_str()));
+        self.tokenizer.get_vocab(true).into_iter().filter(|(token, id)| counts((token.clone(), *id))).count()
     }
 
     /// How many ids the tokenizer can give.

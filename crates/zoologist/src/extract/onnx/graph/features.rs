@@ -111,6 +111,20 @@ impl Graph {
         Ok(ranked.rev().max_by_key(|&(order, _)| order).map(|(_, output)| name_of(output)))
     }
 
+    /// The output that holds one number per class: a matrix product behind the features makes it.
+    pub fn head(&self, features: Option<&str>) -> Option<String> {
+        let outputs = self.proto.output.iter().map(name_of).filter(|name| Some(*name) != features);
+        let made_of = |name: &&str| {
+            let (product, _) = self.product_before(name)?;
+            let needed = self.needed_for(name)?;
+            let source = self.flow.maker(features?);
+            let behind = source.is_none_or(|node| needed[node]) && operator(product) != "Conv";
+            behind.then(|| (*name).to_owned())
+        };
+        let named = outputs.clone().find(|name| LOGITS.contains(name)).map(str::to_owned);
+        named.or_else(|| outputs.clone().find_map(|name| made_of(&name)))
+    }
+
     fn asked(&self, value: &str) -> Result<FeatureSource, ModelError> {
         let shown = escape(value);
         if self.flow.maker(value).is_none() {

@@ -130,6 +130,11 @@ impl Flow {
         self.number(name).is_some_and(|value| self.constant[value])
     }
 
+    /// Whether a node takes a value.
+    pub fn is_taken(&self, value: usize) -> bool {
+        self.links.iter().any(|links| links.inputs.contains(&value))
+    }
+
     /// All nodes, each after those that make its inputs.
     pub fn order(&self) -> &[usize] {
         &self.order

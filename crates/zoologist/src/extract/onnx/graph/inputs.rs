@@ -1,8 +1,8 @@
 //! What a graph takes: one picture, or the numbers of tokens with what goes with them.
 
-use rten_onnx::onnx::{DataType, ValueInfoProto};
+use rten_onnx::onnx::{DataType, NodeProto, ValueInfoProto};
 
-use super::{Graph, name_of};
+use super::{Graph, name_of, operator};
 use crate::base::path_text::escape;
 use crate::extract::onnx::ModelError;
 
@@ -91,6 +91,25 @@ impl Graph {
     fn inputs(&self) -> Vec<Declared<'_>> {
         let inputs = self.proto.input.iter().filter(|input| !self.weights.contains_key(name_of(input)));
         inputs.map(Declared::of).collect()
+    }
+
+    /// The weight that the ids pick rows from.
+    pub fn table_of(&self, ids: &str) -> Option<&str> {
+        let picks = |node: &&NodeProto| operator(node) == "Gather" && node.input.get(1).map(String::as_str) == Some(ids);
+        self.proto.node.iter().find(picks)?.input.first().map(String::as_str)
+    }
+
+    /// The axes of fixed length that a batch or a sequence would need open, in words.
+    pub fn fixed_axes(&self) -> Vec<String> {
+        let inputs = self.inputs();
+        let of = |input: &Declared| {
+            let shape = input.shape.clone().unwrap_or_default();
+            let axes: &[&str] = if input.is_of_tokens() { &["batch", "length"] } else { &["batch"] };
+            let fixed = axes.iter().zip(shape).filter_map(|(axis, size)| Some(format!("{axis} of {}", size?)));
+            let fixed: Vec<String> = fixed.collect();
+            (!fixed.is_empty()).then(|| format!("input `{}` has a fixed {}", escape(input.name), fixed.join(" and ")))
+        };
+        inputs.iter().filter_map(of).collect()
     }
 
     /// The one input that takes a picture.

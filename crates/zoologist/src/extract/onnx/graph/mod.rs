@@ -2,19 +2,24 @@
 
 mod chain;
 mod features;
+mod floats;
 mod flow;
 mod inputs;
 mod layers;
 mod pooling;
+mod structure;
+mod training;
 
 use std::collections::{HashMap, HashSet};
 
-use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, ValueInfoProto};
 
 pub use features::FeatureSource;
 pub use inputs::{PictureInput, TextInput, TextInputs};
 pub use layers::LayerValue;
 pub use pooling::Pooling;
+pub use structure::{Batchnorm, Names, Role, Signal, Stem};
+pub use training::TrainingNode;
 
 use self::flow::Flow;
 use super::ModelError;
@@ -25,19 +30,51 @@ pub struct Graph {
     flow: Flow,
     /// The place of each weight.
     weights: HashMap<String, usize>,
+    /// Versions of the sets of operators, and what wrote the file.
+    origin: Origin,
+}
+
+/// What a model says of its own making.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The version of the standard set of operators.
+    pub opset: Option<i64>,
+    /// Other sets of operators, by domain.
+    pub domains: Vec<String>,
+    /// The program that wrote the file, and its version.
+    pub producer: String,
+}
+
+impl Origin {
+    fn of(model: &ModelProto) -> Self {
+        let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
+        let domain = |set: &OperatorSetIdProto| set.domain.clone().unwrap_or_default();
+        let (name, version) = (model.producer_name.as_deref(), model.producer_version.as_deref());
+        Self {
+            opset: model.opset_import.iter().find(|set| standard(&domain(set))).and_then(|set| set.version),
+            domains: model.opset_import.iter().map(domain).filter(|domain| !standard(domain)).collect(),
+            producer: [name, version].into_iter().flatten().collect::<Vec<_>>().join(" ").trim().to_owned(),
+        }
+    }
 }
 
 impl Graph {
     /// Parses a model.
     pub fn parse(bytes: &[u8]) -> Result<Self, ModelError> {
-        let proto = ModelProto::parse_buf(bytes).ok().and_then(|model| model.graph).ok_or(ModelError::Damaged)?;
+        let mut model = ModelProto::parse_buf(bytes).map_err(|_| ModelError::Damaged)?;
+        let proto = model.graph.take().ok_or(ModelError::Damaged)?;
         if proto.node.is_empty() || proto.output.is_empty() {
             return Err(ModelError::Damaged);
         }
         let flow = Flow::of(&proto);
         let weights = proto.initializer.iter().enumerate();
         let weights = weights.filter_map(|(place, tensor)| Some((tensor.name.clone()?, place))).collect();
-        Ok(Self { proto, flow, weights })
+        Ok(Self { proto, flow, weights, origin: Origin::of(&model) })
+    }
+
+    /// What the model says of its own making.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The nodes, for counting.

@@ -1,0 +1,55 @@
+//! The anatomy of safetensors: native encoders and tables of static embeddings.
+
+use safetensors::SafeTensors;
+
+use super::Anatomy;
+use super::scan::Scan;
+use crate::base::path_text::show;
+use crate::data;
+use crate::extract::files;
+use crate::extract::onnx::{ModelError, Role};
+use crate::extract::order::NetworkPlan;
+use crate::extract::text::numbers;
+use crate::zoo::Form;
+
+/// Looks at every number of a file of weights.
+pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
+    let extension = plan.weights.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    if extension.as_deref() != Some("safetensors") {
+        return Ok(Anatomy { format: "vectors of words".to_owned(), ..Anatomy::default() });
+    }
+    let path = files::checked(&plan.folder, &plan.weights)?;
+    let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+    let broken = |error: String| ModelError::Unfit(format!("{} is no whole safetensors: {error}", show(&plan.weights)));
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
+    data::check_names(&bytes).map_err(|error| broken(error.to_string()))?;
+    let mut names: Vec<&str> = file.names();
+    names.sort_unstable_by_key(|name| (name.rsplit_once('.').map_or(*name, |(stem, _)| stem).to_owned(), is_shift(name)));
+    let mut scan = Scan::default();
+    let is_table = plan.form == Form::Static;
+    for name in names {
+        let Ok(tensor) = file.tensor(name) else { continue };
+        if let Some(values) = numbers(&tensor) {
+            let role = if is_table { Some(Role::Table) } else { role(name, tensor.shape()) };
+            scan.take(name, tensor.shape(), role, &values);
+        }
+    }
+    let (parameters, numbers, freshness) = scan.finish();
+    Ok(Anatomy { format: "safetensors".to_owned(), parameters, numbers, freshness, ..Anatomy::default() })
+}
+
+fn is_shift(name: &str) -> bool {
+    name.ends_with("bias") || name.ends_with("beta")
+}
+
+/// What a tensor of an encoder is for, by its name.
+fn role(name: &str, shape: &[usize]) -> Option<Role> {
+    let norm = name.to_ascii_lowercase().contains("norm");
+    match shape {
+        [_, _] if name.contains("embedding") => Some(Role::Table),
+        [_, _] => Some(Role::TurnedMatrix),
+        [_] if norm => Some(if is_shift(name) { Role::Shift } else { Role::Scale }),
+        [_] if is_shift(name) => Some(Role::Bias),
+        _ => None,
+    }
+}

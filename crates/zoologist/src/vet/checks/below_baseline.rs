@@ -1,0 +1,39 @@
+//! `below-baseline`: features that predict no better than what nobody trained.
+
+use super::super::{Baseline, Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
+use super::sample;
+
+pub const CHECK: Check = Check {
+    id: "below-baseline",
+    stage: Stage::Labels,
+    finds: "features that predict your labels no better than pixels or word counts do",
+    how: "leave-one-out ridge on the features against the best trivial baseline: not above it by one standard error",
+    judge,
+};
+
+fn judge(evidence: &Evidence) -> Verdict {
+    let sample = match sample(evidence) {
+        Ok(sample) => sample,
+        Err(missing) => return missing,
+    };
+    let Some(probe) = sample.probe.as_ref().filter(|probe| probe.value().is_some()) else {
+        return Verdict::NotRun("it needs labels".to_owned());
+    };
+    let value = |baseline: &&Baseline| baseline.probe.value().unwrap_or(f64::NEG_INFINITY);
+    let best = sample.baselines.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
+    let Some((best, (difference, error))) = best.and_then(|best| Some((best, probe.above(&best.probe)?))) else {
+        return Verdict::NotRun("no baseline could be computed".to_owned());
+    };
+    let figures = sample.baselines.iter().map(|baseline| format!("{}: {:.3}", baseline.name, value(&baseline)));
+    let figures: Vec<String> = figures.collect();
+    if difference > error {
+        return Verdict::Ok;
+    }
+    let message = format!(
+        "the probe reaches {:.3}, not above the baseline {} {:.3} ± {error:.3}.",
+        probe.value().unwrap_or_default(), best.name, value(&best)
+    );
+    let fix = "take another model; look at earlier findings first, and at the labels";
+    let finding = Finding::new(CHECK.id, Severity::High, message, fix).sure(Confidence::High);
+    finding.measured(difference, error).seen(figures).into()
+}

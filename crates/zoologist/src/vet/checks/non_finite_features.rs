@@ -1,0 +1,33 @@
+//! `non-finite-features`: features that are NaN or infinite.
+
+use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::behaviour;
+
+pub const CHECK: Check = Check {
+    id: "non-finite-features",
+    stage: Stage::Behaviour,
+    finds: "features that are NaN or infinite",
+    how: "the features of 8 samples, and of all that are looked at: more than 1% is fatal",
+    judge,
+};
+
+/// The share of samples from which on it is fatal.
+const FATAL: f64 = 0.01;
+
+fn judge(evidence: &Evidence) -> Verdict {
+    let behaviour = match behaviour(evidence) {
+        Ok(found) => found,
+        Err(missing) => return missing,
+    };
+    let (bad, all) = (behaviour.not_finite.len(), behaviour.items.max(1));
+    if behaviour.items == 0 && behaviour.not_finite.is_empty() {
+        return Verdict::NotApplicable("a table of vectors: its numbers are looked at by non-finite-weights".to_owned());
+    }
+    let Some(first) = behaviour.not_finite.first() else { return Verdict::Ok };
+    let share = bad as f64 / all as f64;
+    let message = format!("the features of {bad} of {all} samples are NaN or infinite, first: {first}.");
+    let fix = "run in float32; look for a mask of nothing but padding, a division by 0 or the root of a negative number; \
+               fetch the file again and compare its digest";
+    let severity = if share > FATAL { Severity::Fatal } else { Severity::High };
+    Finding::new(CHECK.id, severity, message, fix).measured(share, 0.0).into()
+}

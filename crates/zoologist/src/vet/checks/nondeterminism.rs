@@ -1,0 +1,27 @@
+//! `nondeterminism`: the same input, twice.
+
+use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::{behaviour, value};
+
+pub const CHECK: Check = Check {
+    id: "nondeterminism",
+    stage: Stage::Behaviour,
+    finds: "features that change from run to run",
+    how: "the same samples twice on one thread: relative change above 1e-6",
+    judge,
+};
+
+const MOST: f64 = 1e-6;
+
+fn judge(evidence: &Evidence) -> Verdict {
+    let found = match behaviour(evidence).and_then(|found| value(&found.repeated)) {
+        Ok(found) => found,
+        Err(other) => return other,
+    };
+    if found <= MOST {
+        return Verdict::Ok;
+    }
+    let message = format!("two runs of the same samples differ by {found:.1e} of the largest feature.");
+    let fix = "export in evaluation mode; dropout and random operators have no place in features";
+    Finding::new(CHECK.id, Severity::High, message, fix).measured(found, MOST).into()
+}

@@ -1,0 +1,54 @@
+//! `pooling-mismatch`: token states that are pooled otherwise than the model was trained.
+
+use super::super::{Check, Confidence, Evidence, Finding, ProbedPooling, Severity, Stage, Verdict};
+use super::{only_for, points, sample, takes_texts};
+use crate::zoo::ModelInput;
+
+pub const CHECK: Check = Check {
+    id: "pooling-mismatch",
+    stage: Stage::Labels,
+    finds: "a pooling of token states that another one beats",
+    how: "probes on cls, mean and last pooling: another better by two standard errors medium; by more than 5 points too, high",
+    judge,
+};
+
+const ERRORS: f64 = 2.0;
+/// So many points are more than taste.
+const MUCH: f64 = 0.05;
+
+fn judge(evidence: &Evidence) -> Verdict {
+    if takes_texts(evidence) == Some(false) {
+        return only_for("texts");
+    }
+    let sample = match sample(evidence) {
+        Ok(sample) => sample,
+        Err(missing) => return missing,
+    };
+    let Some(ModelInput::Texts(settings)) = evidence.model.as_ref().map(|model| &model.input) else {
+        return Verdict::NotRun("the model can't be read".to_owned());
+    };
+    if sample.poolings.is_empty() {
+        return Verdict::NotRun("it needs labels, and token states that are pooled here".to_owned());
+    }
+    let Some(declared) = sample.poolings.iter().find(|found| found.pooling == settings.pooling) else {
+        return Verdict::NotApplicable(format!("{} pooling is declared, and is not compared", settings.pooling.word()));
+    };
+    let value = |found: &&ProbedPooling| found.probe.value().unwrap_or(f64::NEG_INFINITY);
+    let Some(best) = sample.poolings.iter().max_by(|a, b| value(a).total_cmp(&value(b))) else { return Verdict::Ok };
+    let Some((difference, error)) = best.probe.above(&declared.probe) else {
+        return Verdict::NotRun("the probes can't be compared".to_owned());
+    };
+    if best.pooling == declared.pooling || difference <= ERRORS * error {
+        return Verdict::Ok;
+    }
+    let (own, other) = (declared.pooling.word(), best.pooling.word());
+    let message = format!(
+        "declared is {own} pooling, best is {other}: probe {:.3} against {:.3} ({} ± {:.1}).",
+        value(&best), value(&declared), points(difference), 100.0 * error
+    );
+    let fix = format!("try --pooling {other}; compare 1_Pooling/config.json with the publication; are dense layers missing?");
+    let severity = if difference > MUCH && difference > 3.0 * error { Severity::High } else { Severity::Medium };
+    let seen = sample.poolings.iter().map(|found| format!("{}: {:.3}", found.pooling.word(), value(&found)));
+    let finding = Finding::new(CHECK.id, severity, message, fix).sure(Confidence::Medium);
+    finding.measured(difference, ERRORS * error).seen(seen).into()
+}

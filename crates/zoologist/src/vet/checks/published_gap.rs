@@ -1,0 +1,42 @@
+//! `published-gap`: a figure of the card that the user's data does not give.
+
+use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
+use super::label_permutation::{Answers, answers};
+use super::percent;
+use crate::zoo::Published;
+
+pub const CHECK: Check = Check {
+    id: "published-gap",
+    stage: Stage::Labels,
+    finds: "a published accuracy that is not reached here",
+    how: "the head's own accuracy on data with its classes: below the card's by 3 binomial standard errors and 2 points",
+    judge,
+};
+
+const ERRORS: f64 = 3.0;
+const POINTS: f64 = 0.02;
+
+fn judge(evidence: &Evidence) -> Verdict {
+    let accuracy = |published: &&Published| published.metric == "accuracy" && published.value <= 1.0;
+    let Some(published) = evidence.papers.published.iter().find(accuracy) else {
+        return Verdict::NotApplicable("the card publishes no accuracy".to_owned());
+    };
+    let Answers { pairs, .. } = match answers(evidence) {
+        Ok(found) => found,
+        Err(other) => return other,
+    };
+    let n = pairs.len() as f64;
+    let here = pairs.iter().filter(|(label, answer)| label == answer).count() as f64 / n.max(1.0);
+    let error = (published.value * (1.0 - published.value) / n.max(1.0)).sqrt().max((here * (1.0 - here) / n.max(1.0)).sqrt());
+    let gap = published.value - here;
+    if gap <= ERRORS * error || gap <= POINTS {
+        return Verdict::Ok;
+    }
+    let message = format!(
+        "the card says {} on {}, here it is {} on {} samples (standard error {}).",
+        percent(published.value), crate::base::path_text::escape(&published.dataset), percent(here), pairs.len(), percent(error)
+    );
+    let fix = "compare crop, resize and variant with the publication: resize-sensitivity and preprocessing-mismatch list \
+               what was tried; your data may be harder";
+    Finding::new(CHECK.id, Severity::Medium, message, fix).sure(Confidence::Medium).measured(gap, ERRORS * error).into()
+}

@@ -1,0 +1,33 @@
+//! `truncation-rate`: texts that are cut without a word.
+
+use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::{anatomy, only_for, percent, takes_texts};
+
+pub const CHECK: Check = Check {
+    id: "truncation-rate",
+    stage: Stage::Data,
+    finds: "texts that are longer than the model reads",
+    how: "the share of texts of more tokens than the limit: above 5% low, 25% medium",
+    judge,
+};
+
+const STEPS: [(f64, Severity); 2] = [(0.25, Severity::Medium), (0.05, Severity::Low)];
+
+fn judge(evidence: &Evidence) -> Verdict {
+    if takes_texts(evidence) == Some(false) {
+        return only_for("texts");
+    }
+    let found = match anatomy(evidence) {
+        Ok(found) => found,
+        Err(missing) => return missing,
+    };
+    let Some(texts) = &found.texts else { return Verdict::NotRun("it needs texts".to_owned()) };
+    let Some(limit) = texts.limit else {
+        return Verdict::NotApplicable("the model states no longest text".to_owned());
+    };
+    let share = texts.truncated as f64 / texts.texts.max(1) as f64;
+    let Some((least, severity)) = STEPS.iter().find(|(least, _)| share > *least) else { return Verdict::Ok };
+    let message = format!("{} of the texts are cut at {limit} tokens (median loss {}).", percent(share), texts.median_lost);
+    let fix = "raise the limit if the model has the positions, keep head and tail, or cut texts into pieces and pool these";
+    Finding::new(CHECK.id, *severity, message, fix).measured(share, *least).into()
+}
