@@ -9,7 +9,7 @@ DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 SUITES := self_test syscall_faults kill processes damage bad threads
 
-.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing soak hostile fuzz test-python
+.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing vet-python vet-planted vet-triangulation soak hostile fuzz test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,23 @@ racing: build ## Does a race find what the full pass finds, and what does it sav
 	@test -n "$(DATA)" || { echo "give data sets: make racing DATA=\"path other-path\" [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
 	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
 	PATH="$(DEMO_PATH)" $(PYTHON) benches/racing.py $(or $(ZOO),demo/zoo) $(or $(SEEDS),50) $(DATA)
+
+VET_PYTHON := $(CURDIR)/benches/.venv-vet/bin/python
+
+vet-python: build
+	$(PYTHON) demo/prepare.py
+	test -x $(VET_PYTHON) || $(PYTHON) -m venv benches/.venv-vet
+	$(VET_PYTHON) -m pip install --quiet --requirement benches/requirements-vet.txt
+
+vet-planted: vet-python ## Plant defects into real models and vet them, a table of confusion: make vet-planted PICTURES=set[,set] TEXTS=texts.csv
+	@test -n "$(PICTURES)" -a -n "$(TEXTS)" || { echo "give data: make vet-planted PICTURES=path/to/class/folders TEXTS=texts.csv" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py text
+	PATH="$(CURDIR)/benches/.venv-vet/bin:$(PATH)" $(VET_PYTHON) benches/vet_planted.py demo/zoo demo/zoo-text $(PICTURES) $(TEXTS) \
+	  $(if $(KEEP),--keep $(KEEP)) $(if $(ONLY),--only $(ONLY)) --options="--quiet"
+
+vet-triangulation: vet-python ## Does vet see a wrong preprocessing? rates per declared way: make vet-triangulation DATA="set other-set"
+	@test -n "$(DATA)" || { echo "give data sets of pictures: make vet-triangulation DATA=\"path other-path\"" >&2; exit 2; }
+	PATH="$(CURDIR)/benches/.venv-vet/bin:$(PATH)" $(VET_PYTHON) benches/vet_triangulation.py demo/zoo $(DATA)
 
 soak: build ## What must survive faults does: all suites of soak/, or make soak SUITE=kill (needs Linux and strace)
 	for suite in $(or $(SUITE),$(SUITES)); do echo "soak: $$suite"; $(PYTHON) soak/$$suite.py; done

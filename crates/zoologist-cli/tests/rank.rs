@@ -212,7 +212,7 @@ fn a_killed_worker_fails_its_model_only_and_a_rerun_does_what_is_missing() {
     expected.pictures("data", &[("blue", [40, 60, 200]), ("green", [50, 180, 60]), ("red", [190, 50, 40])], 400);
     let expected = expected.rank(&["--json"]).json(0);
 
-    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--threads", "1"];
+    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--threads", "1", "--no-vet"];
     let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
     'wait: loop {
@@ -243,7 +243,7 @@ fn a_killed_worker_fails_its_model_only_and_a_rerun_does_what_is_missing() {
 fn an_interrupted_run_ends_with_130_prints_nothing_and_goes_on_later() {
     let fixture = Fixture::new();
     fixture.pictures("data", &[("blue", [40, 60, 200]), ("green", [50, 180, 60]), ("red", [190, 50, 40])], 400);
-    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--threads", "1"];
+    let arguments = ["rank", "data", "--zoo", "zoo", "--runtime", "rten", "--json", "--threads", "1", "--no-vet"];
     let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let begun = Instant::now();
     while children(child.id()).is_empty() {

@@ -75,7 +75,8 @@ fn runs(process: u32) -> bool {
 
 /// A ranking that runs, and its worker, which the parent needs a moment to start.
 fn started(fixture: &Fixture, zoo: &str) -> (Child, u32) {
-    let arguments = ["rank", "data", "--zoo", zoo, "--runtime", "rten", "--json", "--threads", "1", "--no-baselines"];
+    let arguments =
+        ["rank", "data", "--zoo", zoo, "--runtime", "rten", "--json", "--threads", "1", "--no-baselines", "--no-vet"];
     let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut worker = 0;
     wait_until("a worker comes up", || {

@@ -5,7 +5,7 @@
 //! ```text
 //! floor 5  report    renders plain results
 //! floor 4  rank, inspect, evaluate    the pipeline: data and zoo to a ranking; what a path is; scores against the truth
-//! floor 3  layers    what a model's layers are worth: figures and verdict (the checks come here)
+//! floor 3  layers, vet    what a model's layers are worth; what is wrong or risky about a model
 //! floor 2  score, extract     pure maths over statistics; the worker that runs models
 //! floor 1  stats, data, zoo, store    the ground: each knows none of the others
 //! floor 0  base      the few values everybody speaks of

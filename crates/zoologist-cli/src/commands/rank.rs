@@ -35,6 +35,7 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         rule: Rule { top: options.top as usize, confidence: options.confidence },
         seed: Seed(global.seed),
         from_store: options.from_store,
+        vets: !options.no_vet,
         truth: options.truth.is_some(),
     };
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;

@@ -38,10 +38,9 @@ pub fn run(global: &Global, options: &Vet) -> Result<Outcome> {
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);
     let say = |sentence: &str| progress.say(sentence);
-    let Vetted { vetting, evidence } =
-        vetting::vet(&plan, &machinery::access(global, &say), &machinery, &progress)?;
+    let Vetted { vetting, evidence } = vetting::vet(&plan, &machinery::access(global, &say), &machinery, &progress)?;
     if let Some(folder) = &options.write_fixed {
-        let mended = vetting::write_fixed(&evidence, &vetting.findings, folder)?;
+        let mended = vetting::write_fixed(&evidence, &vetting.findings, folder, &machinery)?;
         match &mended[..] {
             [] => progress.say("nothing can be mended mechanically: no copy was written"),
             mended => progress.say(&format!("{}: {}", show(folder), mended.join("; "))),

@@ -101,6 +101,9 @@ pub struct Rank {
     /// Leave out the trivial baselines: faster, but nothing says what the models must beat
     #[arg(long)]
     pub no_baselines: bool,
+    /// Leave out the checks of each model's files and behaviour that `vet` explains
+    #[arg(long)]
+    pub no_vet: bool,
     /// Which layers' features are scored; `best` is chosen on half of the shards and scored on the other half
     #[arg(long, default_value = "last", value_name = "LAYERS")]
     pub layers: LayersName,

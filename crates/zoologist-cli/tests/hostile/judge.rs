@@ -24,6 +24,8 @@ pub enum Verdict {
     InPart,
     /// Nobody knows what a random change made of it: any of these, but in order.
     Any,
+    /// It is vetted: as above, but with 3 there may be a result that says that the model was refused.
+    Vetted,
 }
 
 /// A file, or what stands in a file's place.
@@ -86,6 +88,14 @@ impl Case {
         self
     }
 
+    /// The same model, to be vetted.
+    pub fn vetted(self) -> Self {
+        let verdict = Verdict::Vetted;
+        let model = self.subject.clone();
+        let case = Self { verdict, name: format!("{}, vetted", self.name), ..self };
+        case.asking(&["vet", &model, "--json", "--runtime", "rten", "--timeout", "3", "--memory", "200MiB"])
+    }
+
     /// The faults of the program on this input.
     pub fn faults(&self) -> Vec<String> {
         let fixture = Fixture::empty();
@@ -124,7 +134,8 @@ fn told(seen: &Seen) -> String {
 
 fn faults(seen: &Seen, verdict: Verdict, subject: &str) -> Vec<String> {
     let message = seen.err.find("zoologist: ").map_or("", |start| seen.err[start..].trim_end());
-    let refused = matches!(seen.code, Some(3 | 5));
+    let told = verdict == Verdict::Vetted && seen.out.contains("\"refused\": true");
+    let refused = matches!(seen.code, Some(3 | 5)) && !told;
     let checks = [
         (seen.late, "took too long"),
         (seen.signal.is_some() && !seen.late, "was ended by a signal"),
@@ -149,7 +160,7 @@ fn is_right(code: Option<i32>, verdict: Verdict) -> bool {
         Verdict::Refused => matches!(code, Some(3 | 5)),
         Verdict::Accepted => code == Some(0),
         Verdict::InPart => code == Some(4),
-        Verdict::Any => matches!(code, Some(0 | 3 | 4 | 5)),
+        Verdict::Any | Verdict::Vetted => matches!(code, Some(0 | 3 | 4 | 5)),
     }
 }
 

@@ -273,6 +273,12 @@ fn changed_networks_are_refused_or_still_networks() {
     try_all(&changed());
 }
 
+#[test]
+fn vetting_bad_and_odd_networks_is_as_safe() {
+    let all = [controls(), damaged(), graphs(), weights(), limits(), external()].concat();
+    try_all(&all.into_iter().map(Case::vetted).collect::<Vec<_>>());
+}
+
 /// Kept to say that a value without a shape is a value.
 #[test]
 fn an_input_without_a_shape_is_a_network_or_not() {

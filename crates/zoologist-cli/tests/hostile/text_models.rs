@@ -300,3 +300,9 @@ fn bad_tables_are_refused() {
 fn bad_encoders_are_refused() {
     try_all(&bad_encoders());
 }
+
+#[test]
+fn vetting_bad_and_odd_text_models_is_as_safe() {
+    let all = [controls(), bad_tokenizers(), bad_tables(), bad_encoders()].concat();
+    try_all(&all.into_iter().map(Case::vetted).collect::<Vec<_>>());
+}

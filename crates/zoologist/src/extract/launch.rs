@@ -12,12 +12,14 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::SampleFiles;
+use super::anatomy::{Anatomy, LookOrder};
+use super::behaviour::{Behaviour, BehaviourOrder};
 pub use super::ending::LaunchError;
 use super::ending::{last_words, of_model, of_process, printable};
 use super::limits::{Bounds, Limits, bytes_of, bytes_of_vocabulary};
-use super::anatomy::{Anatomy, LookOrder};
-use super::behaviour::{Behaviour, BehaviourOrder};
-use super::order::{Assignment, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, TokenOrder};
+use super::order::{
+    Assignment, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, PortablePath, TokenOrder,
+};
 use super::text::TokenCounts;
 use super::worker::Message;
 use crate::store::{JobFolder, Key, Store};
@@ -100,24 +102,28 @@ pub fn count_tokens(machinery: &Machinery, order: TokenOrder) -> Result<TokenCou
 }
 
 /// Lets a worker look at the files of a model.
-pub fn look(machinery: &Machinery, order: LookOrder) -> Result<Anatomy, LaunchError> {
-    let key = Key::of(&[("what", "anatomy"), ("folder", &order.folder.to_string_lossy())]);
-    let folder = machinery.store.job(&key)?;
+pub fn look(machinery: &Machinery, folder: &JobFolder, order: LookOrder) -> Result<Anatomy, LaunchError> {
     let model = order.plan.as_ref().map_or(0, NetworkPlan::bytes);
     let pickles = order.pickles.iter().map(|file| order.folder.join(&file.0)).collect::<Vec<_>>();
     let texts = if let Some(SampleFiles::Texts { file, .. }) = &order.texts { Some(file.as_path()) } else { None };
     let others = bytes_of(texts.into_iter().chain(pickles.iter().map(PathBuf::as_path)));
     let bounds = machinery.launcher.limits.of_a_look(model.saturating_mul(2), others.min(MOST_LOOKED_AT));
-    ask(machinery, &folder, Assignment::Look(Box::new(order)), bounds)?.anatomy.ok_or_else(silent)
+    ask(machinery, folder, Assignment::Look(Box::new(order)), bounds)?.anatomy.ok_or_else(silent)
 }
 
 /// Lets a worker see how a network behaves.
-pub fn observe(machinery: &Machinery, order: BehaviourOrder) -> Result<Behaviour, LaunchError> {
-    let extractor = Extractor::Network(order.plan.clone());
-    let key = Key::of(&[("what", "behaviour"), ("extractor", &extractor.identity())]);
-    let folder = machinery.store.job(&key)?;
+pub fn observe(machinery: &Machinery, folder: &JobFolder, order: BehaviourOrder) -> Result<Behaviour, LaunchError> {
     let bounds = machinery.launcher.limits.of_work(machinery.jobs);
-    ask(machinery, &folder, Assignment::Observe(Box::new(order)), bounds)?.behaviour.ok_or_else(silent)
+    ask(machinery, folder, Assignment::Observe(Box::new(order)), bounds)?.behaviour.ok_or_else(silent)
+}
+
+/// Lets a worker write the graph anew with its batch norms in evaluation mode, and gives the file, which is one of the
+/// store.
+pub fn mend(machinery: &Machinery, folder: &JobFolder, plan: NetworkPlan) -> Result<PathBuf, LaunchError> {
+    let into = folder.path().join("mended.onnx");
+    let bounds = machinery.launcher.limits.of_a_look(plan.bytes(), 0);
+    ask(machinery, folder, Assignment::Mend(Box::new(plan), PortablePath(into.clone())), bounds)?;
+    Ok(into)
 }
 
 /// Gives a worker something to do that has no rows.

@@ -30,7 +30,7 @@ pub mod worker;
 
 pub use limits::{Bounds, Limits};
 pub use order::{
-    Alteration, Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner, Order, PortablePath,
-    Precision, RuntimeChoice, TokenOrder,
+    Alteration, Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner,
+    Order, PortablePath, Precision, RuntimeChoice, TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

@@ -34,6 +34,8 @@ pub enum Assignment {
     Look(Box<LookOrder>),
     /// To see how a network behaves.
     Observe(Box<BehaviourOrder>),
+    /// To write a graph anew with its batch norms in evaluation mode, into this file.
+    Mend(Box<NetworkPlan>, PortablePath),
 }
 
 /// Texts whose tokens are to be counted, by the tokenizer of a model.

@@ -122,7 +122,8 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, PictureError> {
 /// Whether EXIF data ask for the picture to be turned or mirrored. Of bytes that are no picture, no.
 pub fn is_turned(bytes: &[u8]) -> bool {
     let format = image::guess_format(bytes).ok().filter(|format| FORMATS.contains(format));
-    let orientation = |format| Some(reader(format, bytes).into_decoder().ok()?.orientation().ok()? != Orientation::NoTransforms);
+    let orientation =
+        |format| Some(reader(format, bytes).into_decoder().ok()?.orientation().ok()? != Orientation::NoTransforms);
     std::panic::catch_unwind(|| format.and_then(orientation)).ok().flatten() == Some(true)
 }
 

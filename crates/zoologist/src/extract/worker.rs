@@ -14,13 +14,15 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::SampleFiles;
+use super::anatomy::{self, Anatomy};
 use super::baseline;
+use super::behaviour::{self, Behaviour};
 use super::limits;
 use super::network::{self, Network};
 use super::onnx::ModelError;
-use super::anatomy::{self, Anatomy};
-use super::behaviour::{self, Behaviour};
-use super::order::{Alteration, Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder};
+use super::order::{
+    Alteration, Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder,
+};
 use super::picture::{self, Rgb};
 use super::queue::Queue;
 use super::runtime::Runtime;
@@ -108,9 +110,10 @@ pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write, stop: &
         }
         Assignment::Tokens(order) => count_tokens(order, &mut say),
         Assignment::Look(order) => look(order, &mut say),
-        Assignment::Observe(order) => {
-            behaviour::observe(order, open_runtime).map_err(WorkerError::from).and_then(|found| say(&Message::Behaviour(Box::new(found))))
-        }
+        Assignment::Mend(plan, into) => mend(plan, &into.0),
+        Assignment::Observe(order) => behaviour::observe(order, open_runtime)
+            .map_err(WorkerError::from)
+            .and_then(|found| say(&Message::Behaviour(Box::new(found)))),
     };
     if let Err(error @ (WorkerError::Model(_) | WorkerError::NotFinite(_))) = &result {
         say(&Message::Failed(error.to_string()))?;
@@ -136,6 +139,11 @@ fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
     let pool = pool.map_err(|error| WorkerError::Order(error.to_string()))?;
     let counts = pool.install(|| text::count(order, &order.settings))?;
     say(&Message::Tokens(counts))
+}
+
+fn mend(plan: &NetworkPlan, into: &Path) -> Result<(), WorkerError> {
+    let bytes = anatomy::in_evaluation_mode(plan)?;
+    Ok(store::write_whole(into, |file| file.write_all(&bytes))?)
 }
 
 fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
@@ -420,7 +428,12 @@ fn networks(
             (description, networks.into_iter().map(|network| Machine::Network(Box::new(network))).collect())
         }
         ModelInput::Texts(settings) => {
-            let (description, encoders) = load_encoder(plan, settings, altered, &*runtime, order.threads)?;
+            let (description, mut encoders) = load_encoder(plan, settings, altered, &*runtime, order.threads)?;
+            if let Some(first) = encoders.first_mut()
+                && !first.gives_numbers()?
+            {
+                return Err(unfit("its features of the text \"a\" are NaN or infinite"));
+            }
             (description, encoders.into_iter().map(Machine::Encoder).collect())
         }
     })

@@ -99,6 +99,9 @@ pub enum Error {
     /// The machine refused a worker what it needs.
     #[error("{0}")]
     Worker(String),
+    /// Something would be overwritten.
+    #[error("{0} exists already. Choose another folder: nothing is overwritten")]
+    Exists(String),
     /// The user asked to stop.
     #[error("interrupted; what was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -128,7 +131,7 @@ impl Fail for Error {
             | Self::NothingReadable { .. } => Fault::Input,
             Self::NoModel { fault, .. } => *fault,
             Self::TooLarge { .. } => Fault::Limit,
-            Self::UnknownMetric(_) | Self::LabelsNeeded(_) => Fault::Usage,
+            Self::UnknownMetric(_) | Self::LabelsNeeded(_) | Self::Exists(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,
         }

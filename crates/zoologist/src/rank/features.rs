@@ -343,7 +343,7 @@ fn description_key() -> Key {
 }
 
 /// What the features depend on.
-fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
+pub fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
     let runtime = match extractor.runtime(onnx) {
         None => "none".to_owned(),
         Some(RuntimeChoice::Rten) => "rten".to_owned(),

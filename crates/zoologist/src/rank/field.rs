@@ -11,9 +11,10 @@ use super::plan::{Budget, Plan, Progress};
 use super::race::Seen;
 use super::samples::Samples;
 use super::scoring::{self, Scored};
+use super::vetting::{self, Brief, Keeper};
 use super::{Error, race};
-use crate::extract::Description;
-use crate::extract::launch::Machinery;
+use crate::extract::launch::{LaunchError, Machinery};
+use crate::extract::{Description, Extractor};
 use crate::score::{Evaluation, Metric, Settings};
 use crate::zoo::Zoo;
 
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub rows: usize,
     /// Whether it was stopped because it can't win.
     pub stopped: bool,
+    /// What the checks found, in a few words each.
+    pub flags: Vec<String>,
     /// Its features and which of them are looked at, or why there are none.
     pub result: Result<(Extracted, View), Unusable>,
 }
@@ -62,7 +65,8 @@ pub struct Stage {
 /// Baselines see what the winners of the race saw. Says too whether the user stopped the run meanwhile.
 pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<(Vec<Outcome>, bool), Error> {
     let (samples, plan) = (ground.samples, ground.plan);
-    let models = candidate::models(zoo, plan.layers.set(), plan.pooling);
+    let briefs = ground.briefs(zoo)?;
+    let (models, refused) = sound(candidate::models(zoo, plan.layers.set(), plan.pooling), &briefs);
     let races = match plan.budget {
         Budget::Full => false,
         Budget::Race => !plan.truth,
@@ -77,7 +81,26 @@ pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<(Vec<Outcome>, bool), Erro
         outcomes.extend(ground.all(permuted.as_slice(), rows)?);
     }
     let interrupted = cut || interrupted(&outcomes);
+    outcomes.extend(refused);
+    for outcome in outcomes.iter_mut().filter(|outcome| !outcome.candidate.baseline) {
+        outcome.flags = briefs.get(&outcome.candidate.name).map(|brief| brief.flags.clone()).unwrap_or_default();
+    }
     Ok((outcomes, interrupted))
+}
+
+/// The models that may be ranked, and those that fail fatally.
+fn sound(models: Vec<Candidate>, briefs: &BTreeMap<String, Brief>) -> (Vec<Candidate>, Vec<Outcome>) {
+    let (mut sound, mut refused) = (vec![], vec![]);
+    for candidate in models {
+        match briefs.get(&candidate.name).and_then(|brief| brief.refusal.clone()) {
+            None => sound.push(candidate),
+            Some((reason, fault)) => {
+                let result = Err(Unusable { reason, fault });
+                refused.push(Outcome { candidate, rows: 0, stopped: false, flags: vec![], result });
+            }
+        }
+    }
+    (sound, refused)
 }
 
 /// Lets models race, and notes where each one stopped; or, if the user stopped the race, says so.
@@ -129,6 +152,36 @@ pub fn interrupted<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> bool 
 }
 
 impl Ground<'_> {
+    /// What the fatal and the cheap checks say of each model; nothing where no model is to be run.
+    fn briefs(&self, zoo: &Zoo) -> Result<BTreeMap<String, Brief>, Error> {
+        let mut briefs = BTreeMap::new();
+        if self.plan.from_store || !self.plan.vets {
+            return Ok(briefs);
+        }
+        let job = &self.samples.job;
+        self.progress.phase("vetting the models");
+        for model in zoo.models.iter().filter(|model| model.input.noun() == job.dataset.inputs.noun()) {
+            let plan = candidate::plan(model, self.plan.layers.set(), self.plan.pooling);
+            let key = features::key(&Extractor::Network(plan), job, &self.machinery.runtime);
+            let waiting =
+                || self.progress.say(&format!("{}: another process is at it; waiting for its result", model.name));
+            let keeper = Keeper::of(self.machinery, &key, waiting)?;
+            match vetting::brief(model, &job.files, &keeper) {
+                Ok(brief) => {
+                    if let Some((reason, _)) = &brief.refusal {
+                        self.progress.say(&format!("{}: not ranked: {reason}", model.name));
+                    }
+                    briefs.insert(model.name.clone(), brief);
+                }
+                // What is finished is ranked: the race will hear of it too.
+                Err(LaunchError::Interrupted) => break,
+                Err(LaunchError::Store(error)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(briefs)
+    }
+
     /// What comes of some candidates, of as many at a time as there may be workers.
     fn all(&self, candidates: &[Candidate], rows: usize) -> Result<Vec<Outcome>, Error> {
         let next = AtomicUsize::new(0);
@@ -155,7 +208,7 @@ impl Ground<'_> {
 
     fn outcome(&self, candidate: &Candidate, rows: usize) -> Result<Outcome, Error> {
         let job = &self.samples.job;
-        let result = |result| Ok(Outcome { candidate: candidate.clone(), rows, stopped: false, result });
+        let result = |result| Ok(Outcome { candidate: candidate.clone(), rows, stopped: false, flags: vec![], result });
         if let Err(reason) = candidate.extractor.takes(job.dataset.inputs.noun()) {
             return result(Err(Unusable::because(reason)));
         }

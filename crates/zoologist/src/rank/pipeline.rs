@@ -228,6 +228,7 @@ fn entry(outcome: &Outcome, metrics: &[&'static Metric], stage: &Stage, plan: &P
     model.n_seen = stage.scored.rows.len();
     model.dim = Some(view.dim);
     model.layer.clone_from(&view.layer);
+    model.flags.clone_from(&outcome.flags);
     if found.truncated > 0 {
         model.flags.push(format!("{} of {} texts cut", found.truncated, found.count));
     }

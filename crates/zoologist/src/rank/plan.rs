@@ -11,6 +11,7 @@ use crate::zoo::TokenPooling;
 
 /// What to rank.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "independent choices of a user")]
 pub struct Plan {
     /// The data set.
     pub data: PathBuf,
@@ -38,6 +39,8 @@ pub struct Plan {
     pub seed: Seed,
     /// Whether the models' features must be in the store already: no model is run, but for the baselines.
     pub from_store: bool,
+    /// Whether the fatal and the cheap checks are made on every model first.
+    pub vets: bool,
     /// Whether to train a probe per model (logistic, or ridge for numbers) and judge the order by it.
     pub truth: bool,
 }

@@ -79,8 +79,8 @@ pub fn unlabelled(path: &Path, table: &TableOptions, limit: usize, seed: Seed, s
 }
 
 /// The first samples of a data set as they stand.
-pub fn first_of(dataset: Dataset, count: usize, store: &Store) -> Result<Job, Error> {
-    selected(&dataset, &(0..count).collect::<Vec<_>>(), store)
+pub fn first_of(dataset: &Dataset, count: usize, store: &Store) -> Result<Job, Error> {
+    selected(dataset, &(0..count).collect::<Vec<_>>(), store)
 }
 
 fn selected(dataset: &Dataset, rows: &[usize], store: &Store) -> Result<Job, Error> {

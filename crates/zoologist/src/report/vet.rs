@@ -64,7 +64,9 @@ const MOST_EVIDENCE: usize = 4;
 
 fn body(found: &Finding) -> impl Iterator<Item = String> {
     let message = found.message.lines().map(escape).collect::<Vec<_>>();
-    let seen = found.evidence.iter().take(MOST_EVIDENCE).map(|line| escape(line)).collect::<Vec<_>>();
+    // What the message says already is not said again.
+    let new = found.evidence.iter().filter(|line| !found.message.contains(line.as_str()));
+    let seen = new.take(MOST_EVIDENCE).map(|line| escape(line)).collect::<Vec<_>>();
     let fix = (found.fix != "nothing").then(|| format!("to do: {}", escape(&found.fix)));
     message.into_iter().chain(seen).chain(fix)
 }
@@ -119,9 +121,17 @@ pub fn page(vetting: &Vetting) -> Result<String, askama::Error> {
         model: escape(&vetting.model),
         summary: headline(vetting),
         findings: vetting.findings.iter().map(shown).collect(),
-        checks: vetting.checks.iter().map(|check| {
-            [check.check.to_owned(), check.status.word().to_owned(), escape(check.reason.as_deref().unwrap_or_default())]
-        }).collect(),
+        checks: vetting
+            .checks
+            .iter()
+            .map(|check| {
+                [
+                    check.check.to_owned(),
+                    check.status.word().to_owned(),
+                    escape(check.reason.as_deref().unwrap_or_default()),
+                ]
+            })
+            .collect(),
         colours: chart::colours(),
         version: env!("CARGO_PKG_VERSION"),
     };

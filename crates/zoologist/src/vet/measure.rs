@@ -51,7 +51,7 @@ pub fn cosines(first: &Features, second: &Features) -> Vec<f64> {
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
     let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let lengths = (product(a, a) * product(b, b)).sqrt();
-    if lengths > 0.0 { product(a, b) / lengths } else { f64::from(u8::from(product(a, a) == product(b, b))) }
+    if lengths > 0.0 { product(a, b) / lengths } else { f64::from(u8::from(product(a, a) + product(b, b) <= 0.0)) }
 }
 
 /// The first rows.

@@ -18,12 +18,13 @@ mod measure;
 mod preprocessing;
 
 pub use checks::CHECKS;
+pub use checks::{proposed_names, proposed_pooling};
 pub use evidence::{
-    Baseline, Candidate, Channels, Copies, Duplicates, Evidence, Head, Probe, ProbedPooling, Refusal, Resized, Rounded, Sample,
-    SplitFacts,
+    Baseline, Candidate, Channels, Copies, Duplicates, Evidence, Head, Probe, ProbedPooling, Refusal, Resized, Rounded,
+    Sample, SplitFacts,
 };
-pub use finding::{Confidence, Finding, Severity, Status, Verdict, Vetting, VettedCheck, VettingTiming};
-pub use preprocessing::{Mode, candidates};
+pub use finding::{Confidence, Finding, Severity, Status, Verdict, VettedCheck, Vetting, VettingTiming};
+pub use preprocessing::{Mode, candidates, proposed as proposed_preprocessing};
 
 /// When a check can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,7 +116,7 @@ pub fn not_run(stages: std::ops::RangeInclusive<Stage>, selection: &Selection, r
 }
 
 /// Puts the findings of all checks into order: fatal ones first, causes before what they explain.
-pub fn findings(checks: &mut Vec<VettedCheck>) -> Vec<Finding> {
+pub fn findings(checks: &mut [VettedCheck]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = checks.iter_mut().flat_map(|check| std::mem::take(&mut check.findings)).collect();
     causes::explain(&mut findings);
     findings

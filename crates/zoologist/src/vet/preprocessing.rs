@@ -77,10 +77,11 @@ fn same(one: &Preprocessing, other: &Preprocessing) -> bool {
         let gain = how.scale / how.std[channel];
         (gain, (how.offset - how.mean[channel]) / how.std[channel])
     };
-    let near = |(a, b): ((f32, f32), (f32, f32))| (a.0 / b.0 - 1.0).abs() < 0.02 && (a.1 - b.1).abs() < 0.02 * 255.0 * a.0.abs();
+    let near = |(a, b): ((f32, f32), (f32, f32))| {
+        (a.0 / b.0 - 1.0).abs() < 0.02 && (a.1 - b.1).abs() < 0.02 * 255.0 * a.0.abs()
+    };
     one.channel_order == other.channel_order && (0..3).all(|channel| near((line(one, channel), line(other, channel))))
 }
-
 
 /// What speaks against the declared way.
 struct Objection {
@@ -103,8 +104,28 @@ const LEAST_DEVIATION: f64 = 5.0;
 
 /// What the signs say of the declared way, which is the first candidate.
 pub fn decide(check: &'static str, evidence: &Evidence, sample: &Sample, anatomy: &Anatomy) -> Vec<Finding> {
-    let candidates = &sample.candidates;
-    let running = &anatomy.running;
+    let (candidates, running) = (&sample.candidates, &anatomy.running);
+    if let Some(objection) = objection(evidence, sample, anatomy) {
+        return vec![finding(check, candidates, &objection)];
+    }
+    let scrambled = statistics::scrambled(candidates, running).map(|words| {
+        let fix =
+            "check the weights before the preprocessing: were they converted by name and shape, strides honoured?";
+        Finding::new(check, Severity::Medium, words, fix).sure(Confidence::Medium)
+    });
+    scrambled.or_else(|| unusual(check, &candidates[0], anatomy)).into_iter().collect()
+}
+
+/// The way that is proposed instead of the declared one, if there is an objection to that.
+pub fn proposed(evidence: &Evidence) -> Option<Preprocessing> {
+    let (sample, anatomy) = (evidence.sample.as_ref()?, evidence.anatomy.as_ref()?);
+    let objection = objection(evidence, sample, anatomy)?;
+    sample.candidates.get(objection.proposed).map(|candidate| candidate.preprocessing.clone())
+}
+
+/// The gravest objection to the declared way.
+fn objection(evidence: &Evidence, sample: &Sample, anatomy: &Anatomy) -> Option<Objection> {
+    let (candidates, running) = (&sample.candidates, &anatomy.running);
     let objections = if running.is_empty() {
         folded::objections(candidates, anatomy)
     } else {
@@ -113,23 +134,20 @@ pub fn decide(check: &'static str, evidence: &Evidence, sample: &Sample, anatomy
     let by_head = head::objections(evidence, sample, if running.is_empty() { None } else { Some(running) });
     let mut all: Vec<Objection> = objections.into_iter().chain(by_head).collect();
     all.sort_by_key(|objection| std::cmp::Reverse(objection.severity));
-    if let Some(objection) = all.into_iter().next() {
-        return vec![finding(check, candidates, &objection)];
-    }
-    let scrambled = statistics::scrambled(candidates, running).map(|words| {
-        let fix = "check the weights before the preprocessing: were they converted by name and shape, strides honoured?";
-        Finding::new(check, Severity::Medium, words, fix).sure(Confidence::Medium)
-    });
-    scrambled.or_else(|| unusual(check, &candidates[0], anatomy)).into_iter().collect()
+    all.into_iter().next()
 }
 
 fn finding(check: &'static str, candidates: &[Candidate], objection: &Objection) -> Finding {
     let (declared, other) = (&candidates[0], &candidates[objection.proposed]);
     let message = format!("the pictures are probably prepared wrongly: with {} {}.", other.name, objection.words);
-    let fix = format!("edit these keys of preprocessor_config.json: {}; compare with the model's publication", keys(&other.preprocessing));
+    let fix = format!(
+        "edit these keys of preprocessor_config.json: {}; compare with the model's publication",
+        keys(&other.preprocessing)
+    );
     let finding = Finding::new(check, objection.severity, message, fix).sure(objection.confidence);
     let probe = |candidate: &Candidate| candidate.probe.as_ref().and_then(super::Probe::value);
-    let shown = candidates.iter().filter_map(|candidate| Some(format!("{}: probe {:.3}", candidate.name, probe(candidate)?)));
+    let shown =
+        candidates.iter().filter_map(|candidate| Some(format!("{}: probe {:.3}", candidate.name, probe(candidate)?)));
     let finding = finding.measured(objection.measured.0, objection.measured.1);
     finding.seen([format!("declared: {}", keys(&declared.preprocessing))]).seen(shown)
 }
@@ -139,7 +157,11 @@ fn keys(how: &Preprocessing) -> String {
     let three = |values: [f32; 3]| format!("[{}, {}, {}]", values[0], values[1], values[2]);
     let order = if how.channel_order == ChannelOrder::Rgb { "RGB" } else { "BGR" };
     let scale = if (how.scale - UNIT).abs() < 1e-6 { "1/255".to_owned() } else { how.scale.to_string() };
-    format!("rescale_factor {scale}, image_mean {}, image_std {}, channel_order {order}", three(how.mean), three(how.std))
+    format!(
+        "rescale_factor {scale}, image_mean {}, image_std {}, channel_order {order}",
+        three(how.mean),
+        three(how.std)
+    )
 }
 
 /// The deviation of the pixels, of values from 0 to 255, and that of the numbers that go in; `None` where the network's
@@ -149,9 +171,8 @@ fn deviations(candidate: &Candidate) -> Option<(f64, f64)> {
     let how = &candidate.preprocessing;
     let pixel = |channel: usize| (f64::from(how.std[channel]) / f64::from(how.scale)).powi(2) * variances[channel];
     let mean = |values: [f64; 3]| (values.iter().sum::<f64>() / 3.0).sqrt();
-    (variances.len() == 3).then(|| {
-        (mean([0, 1, 2].map(pixel)).max(LEAST_DEVIATION), mean([variances[0], variances[1], variances[2]]))
-    })
+    (variances.len() == 3)
+        .then(|| (mean([0, 1, 2].map(pixel)).max(LEAST_DEVIATION), mean([variances[0], variances[1], variances[2]])))
 }
 
 /// A scale that hardly any network is trained with, where nothing else tells.
@@ -163,7 +184,8 @@ fn unusual(check: &'static str, declared: &Candidate, anatomy: &Anatomy) -> Opti
         "the numbers that go into the network have a deviation of {deviation:.2} (at the contrast of photographs), and the \
          graph does not scale them: networks are trained with about 1."
     );
-    let fix = "compare rescale_factor, image_mean and image_std with the model's publication; few networks take 0 to 255";
+    let fix =
+        "compare rescale_factor, image_mean and image_std with the model's publication; few networks take 0 to 255";
     let finding = Finding::new(check, Severity::Medium, message, fix).sure(Confidence::Medium);
     let threshold = if deviation > most { most } else { least };
     (deviation > most || deviation < least).then(|| finding.measured(deviation, threshold))

@@ -39,6 +39,8 @@ pub struct Papers {
     pub has_card: bool,
     /// Figures that the card publishes.
     pub published: Vec<Published>,
+    /// Whether `modules.json` puts a dense layer behind the pooling.
+    pub has_dense: bool,
     /// The same network in other precisions.
     pub variants: Vec<Variant>,
 }
@@ -95,9 +97,8 @@ fn of_folder(folder: &Path) -> Papers {
     let mut papers = Papers { folder: folder.to_path_buf(), ..Papers::default() };
     let Ok(root) = Root::new(folder) else { return papers };
     let names = weight_files(&root);
-    papers.has_other_weights = names.iter().any(|name| {
-        matches!(Kind::of(name), Kind::Onnx | Kind::Safetensors | Kind::Words | Kind::Array)
-    });
+    papers.has_other_weights =
+        names.iter().any(|name| matches!(Kind::of(name), Kind::Onnx | Kind::Safetensors | Kind::Words | Kind::Array));
     let pickle = |name: &&PathBuf| Kind::of(name) == Kind::Pickle && is_pickle(&folder.join(name));
     papers.pickles = names.iter().filter(pickle).cloned().collect();
     papers.variants = names.iter().filter_map(|name| variant_named(name)).collect();
@@ -106,6 +107,11 @@ fn of_folder(folder: &Path) -> Papers {
     {
         papers.classes = classes(&config);
         papers.license = config.get("license").and_then(Value::as_str).map(str::to_owned);
+    }
+    if let Ok(Some(text)) = root.text(Path::new("modules.json")) {
+        let modules: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();
+        let kind = |module: &Value| module.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        papers.has_dense = modules.iter().any(|module| kind(module).ends_with("Dense"));
     }
     if let Ok(Some(text)) = root.text(Path::new("README.md")) {
         papers.has_card = true;

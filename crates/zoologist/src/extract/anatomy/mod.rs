@@ -72,6 +72,8 @@ pub struct Anatomy {
     pub stem_bias: Vec<f32>,
     /// Whether the activation behind the first convolution lets negative numbers through.
     pub smooth_stem: bool,
+    /// Weights that are said to lie beyond the end of the file that holds them.
+    pub beyond_end: Names,
     /// A file that the graph names and that may not be opened.
     pub outside: Option<String>,
     /// The table of token vectors and the tokenizer, of a text model.
@@ -223,6 +225,11 @@ fn of_plan(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
         crate::zoo::Form::Onnx => network::anatomy(plan),
         crate::zoo::Form::Native { .. } | crate::zoo::Form::Static => tables::anatomy(plan),
     }
+}
+
+/// The graph of a model with its batch norms in evaluation mode; its external data stay where they are.
+pub fn in_evaluation_mode(plan: &NetworkPlan) -> Result<Vec<u8>, ModelError> {
+    read(plan)?.in_evaluation_mode()
 }
 
 /// The bytes of an ONNX model of the zoo.

@@ -30,11 +30,15 @@ pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
             }
         }
         Content::Other => {}
+        Content::BeyondEnd => anatomy.beyond_end.push(&weight.name),
         Content::Misfit(found) => {
             anatomy.misfits.push(&format!("{} holds {found} numbers for the shape {:?}", weight.name, weight.shape));
         }
     });
     scan.batchnorms(&graph.batchnorms());
+    // What is no number travels badly, and is told of by the scan.
+    anatomy.stem_bias.retain(|value| value.is_finite());
+    statistics.retain(|_, values| values.iter().all(|value| value.is_finite()));
     anatomy.running = running(&graph, &statistics);
     (anatomy.parameters, anatomy.numbers, anatomy.freshness) = scan.finish();
     Ok(anatomy)
@@ -55,8 +59,7 @@ fn running(graph: &Graph, statistics: &HashMap<String, Vec<f32>>) -> Vec<Running
 fn of_graph(graph: &Graph, plan: &NetworkPlan) -> Anatomy {
     let origin = graph.origin();
     let opset = origin.opset.map_or(String::new(), |opset| format!(", opset {opset}"));
-    let producer =
-        if origin.producer.is_empty() { String::new() } else { format!(", written by {}", origin.producer) };
+    let producer = if origin.producer.is_empty() { String::new() } else { format!(", written by {}", origin.producer) };
     let input = match &plan.input {
         ModelInput::Pictures(_) => graph.picture_input().ok().map(|input| input.name),
         ModelInput::Texts(_) => graph.text_inputs().ok().map(|inputs| inputs.ids.name),

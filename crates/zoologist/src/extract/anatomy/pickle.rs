@@ -378,6 +378,7 @@ fn unquoted(quoted: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     use super::*;
 

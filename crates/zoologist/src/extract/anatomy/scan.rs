@@ -168,5 +168,5 @@ fn is_uniform(values: &[f32]) -> bool {
 /// The value that all of some numbers have.
 fn all_equal(values: &[f32]) -> Option<f32> {
     let first = *values.first()?;
-    values.iter().all(|&value| value == first).then_some(first)
+    values.iter().all(|value| value.to_bits() == first.to_bits()).then_some(first)
 }

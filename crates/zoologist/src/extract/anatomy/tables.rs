@@ -7,10 +7,23 @@ use super::scan::Scan;
 use crate::base::path_text::show;
 use crate::data;
 use crate::extract::files;
-use crate::extract::onnx::{ModelError, Role};
+use crate::extract::onnx::{ModelError, Names, Role};
 use crate::extract::order::NetworkPlan;
 use crate::extract::text::numbers;
 use crate::zoo::Form;
+
+/// What poolers and heads of encoders are called.
+const HEADS: [&str; 9] = [
+    "pooler",
+    "cls",
+    "lm_head",
+    "classifier",
+    "pre_classifier",
+    "qa_outputs",
+    "vocab_transform",
+    "vocab_layer_norm",
+    "vocab_projector",
+];
 
 /// Looks at every number of a file of weights.
 pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
@@ -22,11 +35,18 @@ pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
     let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
     let broken = |error: String| ModelError::Unfit(format!("{} is no whole safetensors: {error}", show(&plan.weights)));
     let file = SafeTensors::deserialize(&bytes).map_err(|error| broken(error.to_string()))?;
-    data::check_names(&bytes).map_err(|error| broken(error.to_string()))?;
+    data::check_names(&bytes).map_err(broken)?;
     let mut names: Vec<&str> = file.names();
-    names.sort_unstable_by_key(|name| (name.rsplit_once('.').map_or(*name, |(stem, _)| stem).to_owned(), is_shift(name)));
+    names.sort_unstable_by_key(|name| {
+        (name.rsplit_once('.').map_or(*name, |(stem, _)| stem).to_owned(), is_shift(name))
+    });
     let mut scan = Scan::default();
     let is_table = plan.form == Form::Static;
+    let unused = if is_table {
+        Names::default()
+    } else {
+        names.iter().filter(|name| is_of_a_head(name)).map(|name| (*name).to_owned()).collect()
+    };
     for name in names {
         let Ok(tensor) = file.tensor(name) else { continue };
         if let Some(values) = numbers(&tensor) {
@@ -35,7 +55,12 @@ pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
         }
     }
     let (parameters, numbers, freshness) = scan.finish();
-    Ok(Anatomy { format: "safetensors".to_owned(), parameters, numbers, freshness, ..Anatomy::default() })
+    Ok(Anatomy { format: "safetensors".to_owned(), parameters, numbers, freshness, unused, ..Anatomy::default() })
+}
+
+/// Whether a tensor belongs to a pooler or a head, which features have no use for.
+fn is_of_a_head(name: &str) -> bool {
+    name.split('.').take(2).any(|part| HEADS.contains(&part))
 }
 
 fn is_shift(name: &str) -> bool {

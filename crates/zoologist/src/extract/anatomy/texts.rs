@@ -43,7 +43,8 @@ pub fn add(
     });
     if let Some(SampleFiles::Texts { file, .. }) = samples {
         let texts = Texts::open(file).map_err(|error| ModelError::Unfit(error.to_string()))?;
-        anatomy.texts = Some(Tally { tokens: &tokens, rows: rows.as_ref(), count, limit: settings.max_tokens }.of(&texts)?);
+        anatomy.texts =
+            Some(Tally { tokens: &tokens, rows: rows.as_ref(), count, limit: settings.max_tokens }.of(&texts)?);
     }
     Ok(())
 }
@@ -79,7 +80,8 @@ impl Tally<'_> {
         occurring: &mut BTreeMap<i64, u64>,
         lost: &mut Vec<usize>,
     ) -> Result<(), ModelError> {
-        let lower = Text { first: text.first.to_lowercase(), second: text.second.as_ref().map(|text| text.to_lowercase()) };
+        let lower =
+            Text { first: text.first.to_lowercase(), second: text.second.as_ref().map(|text| text.to_lowercase()) };
         let (ids, lower) = (self.tokens.ids(text)?.ids, self.tokens.ids(&lower)?.ids);
         let unknown = |ids: &[i64]| ids.iter().filter(|&&id| self.tokens.is_unknown(id)).count() as u64;
         let parts = [Some(&text.first), text.second.as_ref()].into_iter().flatten();

@@ -76,9 +76,11 @@ fn items(order: &BehaviourOrder, network: &Network) -> Result<Items, ModelError>
     if let Some(SampleFiles::Pictures { root, pictures }) = &order.samples {
         let reader = PictureReader::new(root);
         for source in pictures {
-            let Ok(prepared) = decoded(&reader, source).and_then(|picture| {
-                network.prepare(&picture).map_err(|error| error.to_string())
-            }) else { continue };
+            let Ok(prepared) = decoded(&reader, source)
+                .and_then(|picture| network.prepare(&picture).map_err(|error| error.to_string()))
+            else {
+                continue;
+            };
             if items.prepared.first().is_none_or(|first| first.size == prepared.size) {
                 items.names.push(source.to_string());
                 items.prepared.push(prepared);

@@ -64,7 +64,11 @@ pub fn count(order: &BehaviourOrder, settings: &TextSettings, runtime: &dyn Runt
 }
 
 /// The features of each text alone.
-pub fn alone(order: &BehaviourOrder, settings: &TextSettings, runtime: &dyn Runtime) -> Result<Vec<Vec<f32>>, ModelError> {
+pub fn alone(
+    order: &BehaviourOrder,
+    settings: &TextSettings,
+    runtime: &dyn Runtime,
+) -> Result<Vec<Vec<f32>>, ModelError> {
     let mut encoder = loaded(order, settings, runtime)?;
     let items = items(order, &encoder)?;
     each_alone(&mut encoder, &items.ids)
@@ -93,7 +97,7 @@ fn items(order: &BehaviourOrder, encoder: &Encoder) -> Result<Items, ModelError>
         let mut stream = Seed(0).stream("tokens", "made up");
         let size = encoder.known_ids().max(1);
         for number in 0..ITEMS {
-            let ids = (0..MADE_UP + number).map(|_| stream.below(size) as i64).collect();
+            let ids = (0..MADE_UP + number).map(|_| i64::try_from(stream.below(size)).unwrap_or(0)).collect();
             items.names.push(format!("random tokens {number}"));
             items.ids.push(TokenIds::of(ids));
         }
@@ -149,7 +153,9 @@ fn padding(encoder: &mut Encoder, ids: &[TokenIds], alone: &[Vec<f32>]) -> Measu
         let mut worst = 0.0_f64;
         for (text, alone) in ids.iter().zip(alone) {
             let length = text.ids.len();
-            for padded in [length + length.div_ceil(2), 2 * length].map(|length| limit.map_or(length, |limit| length.min(limit))) {
+            for padded in
+                [length + length.div_ceil(2), 2 * length].map(|length| limit.map_or(length, |limit| length.min(limit)))
+            {
                 for with in [None, text.ids.get(length / 2).copied()] {
                     let found = encoder.padded(std::slice::from_ref(text), padded.max(length), with)?;
                     let changed = most_changed(std::slice::from_ref(alone), &found);

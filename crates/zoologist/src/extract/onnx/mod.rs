@@ -27,8 +27,8 @@ pub use weights::{Content, Weight};
 pub use wire::{Added, AddedNode};
 
 use super::files;
-use crate::base::path_text::{escape, show};
 use super::order::{Alteration, Precision};
+use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault};
 
 /// Why a model can't be used.
@@ -107,18 +107,21 @@ impl ModelBytes {
         Ok(Self { model: wire::with_added(&self.model, added)?, external: self.external.clone() })
     }
 
+    /// The ONNX file with its batch norms in evaluation mode: no attribute `training_mode`, one output.
+    pub fn in_evaluation_mode(&self) -> Result<Vec<u8>, ModelError> {
+        wire::in_evaluation_mode(&self.model)
+    }
+
     /// Permutes or rounds the numbers of each floating-point tensor.
     pub fn alter(&mut self, alteration: Alteration) -> Result<(), ModelError> {
         for (place, tensor) in wire::tensors(&self.model)?.into_iter().enumerate() {
             let Some(width) = tensor.float_width else { continue };
             let bytes = match tensor.place {
                 wire::Place::Inside(range) => self.model.get_mut(range),
-                wire::Place::Outside { file, offset, length } => {
-                    self.external.get_mut(&file).and_then(|bytes| {
-                        let range = span(bytes.len(), offset, length)?;
-                        bytes.get_mut(range)
-                    })
-                }
+                wire::Place::Outside { file, offset, length } => self.external.get_mut(&file).and_then(|bytes| {
+                    let range = span(bytes.len(), offset, length)?;
+                    bytes.get_mut(range)
+                }),
             };
             alter(bytes.ok_or(ModelError::Damaged)?, width, alteration, &format!("{place} {}", tensor.name));
         }

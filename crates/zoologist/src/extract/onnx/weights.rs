@@ -28,6 +28,8 @@ pub enum Content {
     Other,
     /// Not as many numbers as its shape says: how many there are.
     Misfit(usize),
+    /// Numbers that are said to lie in another file, which has no such bytes.
+    BeyondEnd,
 }
 
 impl ModelBytes {
@@ -42,8 +44,11 @@ impl ModelBytes {
 fn weight(name: &str, tensor: &TensorProto, external: &BTreeMap<String, Vec<u8>>) -> Weight {
     let shape: Vec<usize> = tensor.dims.iter().map(|&length| usize::try_from(length).unwrap_or(0)).collect();
     let content = match floats(tensor, external) {
+        _ if is_outside(tensor) && outside(tensor, external).is_none() => Content::BeyondEnd,
         None => Content::Other,
-        Some(values) if shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length)) == Some(values.len()) => {
+        Some(values)
+            if shape.iter().try_fold(1_usize, |all, &length| all.checked_mul(length)) == Some(values.len()) =>
+        {
             Content::Floats(values)
         }
         Some(values) => Content::Misfit(values.len()),
@@ -57,8 +62,8 @@ fn floats(tensor: &TensorProto, external: &BTreeMap<String, Vec<u8>>) -> Option<
     if !matches!(kind, DataType::FLOAT | DataType::DOUBLE | DataType::FLOAT16 | DataType::BFLOAT16) {
         return None;
     }
-    if let Some(bytes) = outside(tensor, external) {
-        return Some(decoded(bytes.unwrap_or_default(), kind));
+    if is_outside(tensor) {
+        return Some(decoded(outside(tensor, external).unwrap_or_default(), kind));
     }
     if let Some(raw) = &tensor.raw_data {
         return Some(decoded(&raw.borrow(), kind));
@@ -72,19 +77,20 @@ fn floats(tensor: &TensorProto, external: &BTreeMap<String, Vec<u8>>) -> Option<
     })
 }
 
-/// The bytes of a tensor that lie in another file, if they do; `Some(None)` where that file has no such bytes.
-fn outside<'a>(tensor: &TensorProto, external: &'a BTreeMap<String, Vec<u8>>) -> Option<Option<&'a [u8]>> {
+/// Whether the numbers of a tensor lie in another file.
+fn is_outside(tensor: &TensorProto) -> bool {
+    tensor.external_data.iter().any(|entry| entry.key.as_deref() == Some("location"))
+}
+
+/// The bytes of a tensor that lie in another file; `None` where that file has no such bytes.
+fn outside<'a>(tensor: &TensorProto, external: &'a BTreeMap<String, Vec<u8>>) -> Option<&'a [u8]> {
     let value = |key: &str| {
         let found = tensor.external_data.iter().find(|entry| entry.key.as_deref() == Some(key));
         found.and_then(|entry| entry.value.as_deref())
     };
-    let location = value("location")?;
     let number = |key: &str| value(key).and_then(|text| text.parse::<u64>().ok());
-    let bytes = external.get(location).and_then(|bytes| {
-        let range = span(bytes.len(), number("offset").unwrap_or(0), number("length"))?;
-        bytes.get(range)
-    });
-    Some(bytes)
+    let bytes = external.get(value("location")?)?;
+    bytes.get(span(bytes.len(), number("offset").unwrap_or(0), number("length"))?)
 }
 
 fn decoded(bytes: &[u8], kind: DataType) -> Vec<f32> {

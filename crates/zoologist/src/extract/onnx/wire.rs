@@ -23,6 +23,7 @@ mod number {
     pub const NODE_OUTPUT: u64 = 2;
     pub const NODE_OPERATOR: u64 = 4;
     pub const NODE_ATTRIBUTE: u64 = 5;
+    pub const ATTRIBUTE_NAME: u64 = 1;
     pub const ATTRIBUTE_TENSOR: u64 = 5;
     pub const ATTRIBUTE_GRAPH: u64 = 6;
     pub const ATTRIBUTE_TENSORS: u64 = 10;
@@ -181,6 +182,59 @@ pub fn with_added(bytes: &[u8], added: &Added) -> Result<Vec<u8>, ModelError> {
     push_field(&mut edited, number::MODEL_GRAPH, &body);
     edited.extend_from_slice(part(graph.whole.end..bytes.len())?);
     Ok(edited)
+}
+
+/// The model whose batch norms have no attribute `training_mode` and one output. Everything else stays byte for byte.
+pub fn in_evaluation_mode(bytes: &[u8]) -> Result<Vec<u8>, ModelError> {
+    let part = |range: Range<usize>| bytes.get(range).ok_or(ModelError::Damaged);
+    let mut edited = vec![];
+    for field in fields(bytes, 0..bytes.len())? {
+        if field.number != number::MODEL_GRAPH {
+            edited.extend_from_slice(part(field.whole)?);
+            continue;
+        }
+        let mut body = vec![];
+        for inner in fields(bytes, field.payload)? {
+            if inner.number == number::GRAPH_NODE {
+                push_field(&mut body, number::GRAPH_NODE, &evaluating(bytes, inner.payload)?);
+            } else {
+                body.extend_from_slice(part(inner.whole)?);
+            }
+        }
+        push_field(&mut edited, number::MODEL_GRAPH, &body);
+    }
+    Ok(edited)
+}
+
+/// A node as it stands; of a batch norm, without what only training wants.
+fn evaluating(bytes: &[u8], node: Range<usize>) -> Result<Vec<u8>, ModelError> {
+    let part = |range: Range<usize>| bytes.get(range).ok_or(ModelError::Damaged);
+    let all = fields(bytes, node.clone())?;
+    let operator = all.iter().find(|field| field.number == number::NODE_OPERATOR);
+    if operator.map(|field| part(field.payload.clone())).transpose()? != Some(b"BatchNormalization") {
+        return Ok(part(node)?.to_vec());
+    }
+    let (mut kept, mut outputs) = (vec![], 0_usize);
+    for field in all {
+        let stays = match field.number {
+            number::NODE_OUTPUT => {
+                outputs = outputs.saturating_add(1);
+                outputs == 1
+            }
+            number::NODE_ATTRIBUTE => !is_training_mode(bytes, field.payload.clone())?,
+            _ => true,
+        };
+        if stays {
+            kept.extend_from_slice(part(field.whole)?);
+        }
+    }
+    Ok(kept)
+}
+
+fn is_training_mode(bytes: &[u8], attribute: Range<usize>) -> Result<bool, ModelError> {
+    let name = fields(bytes, attribute)?.into_iter().find(|field| field.number == number::ATTRIBUTE_NAME);
+    let name = name.map(|field| text(bytes, field.payload)).transpose()?;
+    Ok(name.as_deref() == Some("training_mode"))
 }
 
 fn node_message(node: &AddedNode) -> Vec<u8> {

@@ -14,8 +14,8 @@ use safetensors::tensor::TensorView;
 use super::BlockFeatures;
 use super::pooling::pooled;
 use super::tokens::{TokenIds, Tokens};
-use crate::base::path_text::{escape, show};
 use crate::base::Values;
+use crate::base::path_text::{escape, show};
 use crate::data;
 use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute, rounded};
@@ -153,9 +153,10 @@ impl Table {
 /// A table whose numbers are all finite.
 fn read(path: &Path) -> Result<Table, ModelError> {
     let table = read_unchecked(path)?;
-    match table.values.iter().all(|value| value.is_finite()) {
-        true => Ok(table),
-        false => Err(ModelError::Unfit(format!("{}: the table holds NaN or infinity", show(path)))),
+    if table.values.iter().all(|value| value.is_finite()) {
+        Ok(table)
+    } else {
+        Err(ModelError::Unfit(format!("{}: the table holds NaN or infinity", show(path))))
     }
 }
 

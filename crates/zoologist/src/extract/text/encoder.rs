@@ -135,7 +135,12 @@ impl Encoder {
 
     /// The features of some texts as one batch of this length, the last layer's; what is shorter is filled up with the
     /// padding token, or with another one.
-    pub fn padded(&mut self, texts: &[TokenIds], length: usize, with: Option<i64>) -> Result<Vec<Vec<f32>>, ModelError> {
+    pub fn padded(
+        &mut self,
+        texts: &[TokenIds],
+        length: usize,
+        with: Option<i64>,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
         let batch = Batch::padded(texts, length, with.unwrap_or(self.shared.tokens.padding));
         let mut features = vec![vec![]; texts.len()];
         for tensor in self.run(&batch)? {
@@ -193,6 +198,13 @@ impl Encoder {
     fn run(&mut self, batch: &Batch) -> Result<Vec<Tensor>, ModelError> {
         let fed = self.shared.fed(batch);
         self.session.run(&fed.inputs(batch, &self.shared.roles))
+    }
+
+    /// Whether the features of a short text are all numbers.
+    pub fn gives_numbers(&mut self) -> Result<bool, ModelError> {
+        let ids = self.ids(&Text { first: "a".to_owned(), second: None })?;
+        let rows = self.padded(std::slice::from_ref(&ids), ids.ids.len(), None)?;
+        Ok(rows.iter().flatten().all(|value| value.is_finite()))
     }
 
     /// Runs a short text, to see how wide each layer is.

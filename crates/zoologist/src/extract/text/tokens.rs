@@ -162,7 +162,9 @@ impl Tokens {
 
     /// How many ids have no row in a table of so many.
     pub fn beyond(&self, rows: usize, without_unknown: bool) -> usize {
-        let counts = |(token, id): (String, u32)| id as usize >= rows && !(without_unknown && UNKNOWNS.contains(&token.as_str()));
+        let counts = |(token, id): (String, u32)| {
+            id as usize >= rows && !(without_unknown && UNKNOWNS.contains(&token.as_str()))
+        };
         self.tokenizer.get_vocab(true).into_iter().filter(|(token, id)| counts((token.clone(), *id))).count()
     }
 

@@ -4,7 +4,7 @@ use super::super::Error;
 use super::super::features::Extracted;
 use super::super::layers::View;
 use super::super::samples::Job;
-use super::gather::{Ground, Labelled, Looked, are_classes};
+use super::gather::{Ground, Labelled, Looked, are_classes, no_network};
 use crate::base::{Features, Values};
 use crate::extract::network::{HEAD, MEAN, MEAN_SIGN, MEAN_SQUARE};
 use crate::extract::{Extractor, LayerSet, NetworkPlan, Precision};
@@ -80,16 +80,16 @@ impl Few<'_> {
         let (mut head, mut features) = (None, None);
         for view in View::each(&found.description) {
             let values = found.features(self.rows, &view)?;
-            let part = [MEAN_SQUARE, MEAN_SIGN, MEAN].into_iter().find_map(|part| Some((part, view.layer.strip_prefix(part)?)));
+            let part = [MEAN_SQUARE, MEAN_SIGN, MEAN]
+                .into_iter()
+                .find_map(|part| Some((part, view.layer.strip_prefix(part)?)));
             match part {
                 Some((part, value)) => {
-                    let map = match maps.iter().position(|map| map.value == value) {
-                        Some(place) => place,
-                        None => {
-                            maps.push(Channels { value: value.to_owned(), ..Channels::default() });
-                            maps.len() - 1
-                        }
-                    };
+                    let known = maps.iter().position(|map| map.value == value);
+                    let map = known.unwrap_or_else(|| {
+                        maps.push(Channels { value: value.to_owned(), ..Channels::default() });
+                        maps.len() - 1
+                    });
                     let mean = means(&values);
                     match part {
                         MEAN => maps[map].mean = mean,
@@ -132,7 +132,7 @@ impl Few<'_> {
             ("half precision".to_owned(), Extractor::RoundedNetwork(plan.clone(), Precision::Half)),
             ("bfloat16".to_owned(), Extractor::RoundedNetwork(plan, Precision::Bfloat)),
         ];
-        for variant in zoo::papers(&model.folder, &self.ground.no_network())?.variants {
+        for variant in zoo::papers(&model.folder, &no_network())?.variants {
             if model.form == Form::Onnx && variant.precision == "int8" {
                 let other = zoo::variant(model, &variant)?;
                 let name = format!("int8 ({})", crate::base::path_text::show(&variant.file));
@@ -194,7 +194,7 @@ fn is_of_size(ground: &Ground, looked: &Looked, how: &Preprocessing) -> Result<b
 /// What the head says of all rows.
 fn whole_head(ground: &Ground, looked: &Looked, rows: &[usize]) -> Result<Option<Head>, Error> {
     let labelled = looked.labelled.as_ref().is_some_and(|samples| are_classes(&samples.targets));
-    let names = zoo::papers(&ground.model.folder, &ground.no_network())?.classes;
+    let names = zoo::papers(&ground.model.folder, &no_network())?.classes;
     if !labelled || names.is_empty() {
         return Ok(None);
     }

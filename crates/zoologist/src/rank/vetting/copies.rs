@@ -33,12 +33,14 @@ const SIZE: std::ops::Range<usize> = 70..72;
 pub fn add(ground: &Ground, looked: &Looked, evidence: &mut Evidence) -> Result<(), Error> {
     let data = &looked.job.dataset;
     let dataset = match data::open(&data.path, &ground.plan.table) {
-        Err(data::Error::Unclear { .. }) => data::open_unlabelled(&data.path, &ground.plan.table)?,
+        Err(data::Error::Unclear { .. } | data::Error::Unlabelled(_)) => {
+            data::open_unlabelled(&data.path, &ground.plan.table)?
+        }
         other => other?,
     };
     let kept = dataset.inputs.len().min(MOST_COMPARED);
     let targets = dataset.targets.clone();
-    let job = samples::first_of(dataset, kept, &ground.machinery.store)?;
+    let job = samples::first_of(&dataset, kept, &ground.machinery.store)?;
     let labels = targets.as_ref().map(labels);
     let contents = contents(&job)?;
     let near = match &job.dataset.inputs {
@@ -52,7 +54,9 @@ pub fn add(ground: &Ground, looked: &Looked, evidence: &mut Evidence) -> Result<
 /// The label of each sample as a number.
 fn labels(targets: &Targets) -> Vec<String> {
     match targets {
-        Targets::Classes(classes) => classes.index().iter().map(|&class| classes.names()[class as usize].clone()).collect(),
+        Targets::Classes(classes) => {
+            classes.index().iter().map(|&class| classes.names()[class as usize].clone()).collect()
+        }
         Targets::Multilabel(columns) | Targets::Regression(columns) => {
             (0..targets.len()).map(|row| format!("{:?}", columns.row(row))).collect()
         }
@@ -109,9 +113,14 @@ fn correlation(one: &[f64], other: &[f64]) -> f64 {
 }
 
 /// Counts copies between training and evaluation, or among all where there are no splits.
-fn compared(dataset: &Dataset, labels: Option<&[String]>, contents: &[[u8; 32]], near: &[(usize, usize)]) -> Duplicates {
+fn compared(
+    dataset: &Dataset,
+    labels: Option<&[String]>,
+    contents: &[[u8; 32]],
+    near: &[(usize, usize)],
+) -> Duplicates {
     let is_evaluation = |place: usize| matches!(dataset.splits[place], Some(Split::Validation | Split::Test));
-    let split = dataset.splits.iter().any(|split| *split == Some(Split::Train)) && (0..contents.len()).any(is_evaluation);
+    let split = dataset.splits.contains(&Some(Split::Train)) && (0..contents.len()).any(is_evaluation);
     let mut groups: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
     contents.iter().enumerate().for_each(|(place, content)| groups.entry(*content).or_default().push(place));
     let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
@@ -122,7 +131,8 @@ fn compared(dataset: &Dataset, labels: Option<&[String]>, contents: &[[u8; 32]],
     let counted = |pairs: &[(usize, usize)], but: &BTreeSet<usize>| {
         let side = |&(a, b): &(usize, usize)| if split && !is_evaluation(b) { a } else { b };
         let places: BTreeSet<usize> = pairs.iter().map(side).filter(|place| !but.contains(place)).collect();
-        let named = |(a, b): &(usize, usize)| format!("{} = {}", dataset.inputs.describe(*a), dataset.inputs.describe(*b));
+        let named =
+            |(a, b): &(usize, usize)| format!("{} = {}", dataset.inputs.describe(*a), dataset.inputs.describe(*b));
         (Copies { count: places.len(), examples: pairs.iter().take(NAMED).map(named).collect() }, places)
     };
     let (exact, places) = counted(&equal, &BTreeSet::new());
@@ -151,7 +161,8 @@ fn pairs_of(group: &[usize]) -> Vec<(usize, usize)> {
 fn contradictions(dataset: &Dataset, labels: &[String], groups: &[Vec<usize>]) -> Vec<String> {
     let differs = |group: &&Vec<usize>| group.iter().any(|&place| labels[place] != labels[group[0]]);
     let described = |group: &Vec<usize>| {
-        let members = group.iter().take(3).map(|&place| format!("{} ({})", dataset.inputs.describe(place), labels[place]));
+        let members =
+            group.iter().take(3).map(|&place| format!("{} ({})", dataset.inputs.describe(place), labels[place]));
         crate::base::path_text::escape(&members.collect::<Vec<_>>().join(", "))
     };
     groups.iter().filter(differs).map(described).collect()
@@ -161,7 +172,8 @@ fn splits(dataset: &Dataset, labels: Option<&[String]>, split: bool) -> SplitFac
     if !split {
         return SplitFacts::default();
     }
-    let evaluation = dataset.splits.iter().filter(|split| matches!(split, Some(Split::Validation | Split::Test))).count();
+    let evaluation =
+        dataset.splits.iter().filter(|split| matches!(split, Some(Split::Validation | Split::Test))).count();
     let mut classes: BTreeMap<Split, BTreeSet<&str>> = BTreeMap::new();
     for (place, split) in dataset.splits.iter().enumerate() {
         if let (Some(split), Some(labels)) = (split, labels) {
@@ -171,7 +183,9 @@ fn splits(dataset: &Dataset, labels: Option<&[String]>, split: bool) -> SplitFac
     let all: BTreeSet<&str> = classes.values().flatten().copied().collect();
     let word = |split: &Split| format!("{split:?}").to_lowercase();
     let missing = classes.iter().flat_map(|(split, own)| all.difference(own).map(move |class| (split, *class)));
-    let missing = missing.map(|(split, class)| format!("the split {} lacks the class {}", word(split), crate::base::path_text::escape(class)));
+    let missing = missing.map(|(split, class)| {
+        format!("the split {} lacks the class {}", word(split), crate::base::path_text::escape(class))
+    });
     // Numbers are no classes.
     let missing = if all.len() * 4 > dataset.splits.len() { vec![] } else { missing.collect() };
     SplitFacts { evaluation: Some(evaluation), missing }

@@ -4,13 +4,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
+use super::super::Error;
 use super::super::candidate;
 use super::super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::super::layers::View;
 use super::super::plan::Progress;
 use super::super::samples::{self, Samples};
 use super::super::scoring::Scored;
-use super::super::Error;
 use super::{VetPlan, alternatives, copies};
 use crate::base::path_text::show;
 use crate::base::{Fault, Features, Targets};
@@ -35,7 +35,7 @@ pub fn samples(data: &Path, plan: &VetPlan, model: &Model, machinery: &Machinery
     let store = &machinery.store;
     let looked = match samples::for_scoring(data, &plan.table, Some(plan.samples), plan.seed, store) {
         Ok(labelled) => Looked { job: labelled.job.clone(), labelled: Some(labelled) },
-        Err(Error::NoLabels(_) | Error::Data(data::Error::Unclear { .. })) => {
+        Err(Error::NoLabels(_) | Error::Data(data::Error::Unclear { .. } | data::Error::Unlabelled(_))) => {
             Looked { job: samples::unlabelled(data, &plan.table, plan.samples, plan.seed, store)?, labelled: None }
         }
         Err(error) => return Err(error),
@@ -61,14 +61,19 @@ pub struct Ground<'a> {
 /// Nobody stops what uses no network.
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-impl Ground<'_> {
-    /// How a folder is read again that was read before.
-    pub fn no_network(&self) -> Access<'static> {
-        Access::from_environment(true, &|_| {}, &NEVER)
-    }
+/// How a folder is read again that was read before.
+pub fn no_network() -> Access<'static> {
+    Access::from_environment(true, &|_| {}, &NEVER)
+}
 
+impl Ground<'_> {
     /// The features that an extractor gives for a job.
-    pub fn extract(&self, name: &str, extractor: &Extractor, job: &samples::Job) -> Result<Result<Extracted, String>, Error> {
+    pub fn extract(
+        &self,
+        name: &str,
+        extractor: &Extractor,
+        job: &samples::Job,
+    ) -> Result<Result<Extracted, String>, Error> {
         let wanted = Wanted { name, extractor, job, rows: job.len(), compute: true };
         match features::extract(wanted, self.machinery, self.progress) {
             Ok(found) => Ok(Ok(found)),
@@ -169,7 +174,9 @@ fn not_finite(ground: &Ground, looked: &Looked, reason: &str, evidence: &mut Evi
     let runtime = Extractor::Network(plan.clone()).runtime(&ground.machinery.runtime);
     let samples = Some(looked.job.files.clone());
     let order = BehaviourOrder { plan, runtime, other: None, samples, count: true };
-    match launch::observe(ground.machinery, order) {
+    let key = crate::store::Key::of(&[("what", "vet"), ("model", &ground.model.digest), ("data", &looked.job.digest)]);
+    let folder = ground.machinery.store.job(&key)?.part("count");
+    match launch::observe(ground.machinery, &folder, order) {
         Ok(counted) if !counted.not_finite.is_empty() => {
             let seen = evidence.behaviour.take();
             let seen = seen.map(|seen| crate::extract::behaviour::Behaviour {

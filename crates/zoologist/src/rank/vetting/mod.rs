@@ -5,8 +5,10 @@
 //! ```
 
 mod alternatives;
+mod brief;
 mod copies;
 mod gather;
+mod keeper;
 mod written;
 
 use std::path::PathBuf;
@@ -18,12 +20,14 @@ use crate::base::path_text::show;
 use crate::base::{Fail, Seed};
 use crate::data::TableOptions;
 use crate::extract::anatomy::LookOrder;
-use crate::extract::behaviour::BehaviourOrder;
 use crate::extract::launch::{self, LaunchError, Machinery};
 use crate::extract::{Extractor, LayerSet, NetworkPlan, PortablePath, RuntimeChoice, SampleFiles};
-use crate::vet::{self, Evidence, Finding, Refusal, Selection, Severity, Stage, Status, VettedCheck, Vetting, VettingTiming};
+use crate::store::Key;
+use crate::vet::{self, Evidence, Refusal, Selection, Severity, Stage, VettedCheck, Vetting, VettingTiming};
 use crate::zoo::{self, Access, Model, ModelInput, Problem, TokenPooling};
 
+pub use brief::{Brief, brief};
+pub use keeper::Keeper;
 pub use written::write_fixed;
 
 /// How many samples are looked at unless told otherwise.
@@ -68,15 +72,18 @@ pub fn vet(plan: &VetPlan, access: &Access, machinery: &Machinery, progress: &dy
         (Some(data), Some(model)) => Some(gather::samples(data, plan, model, machinery)?),
         _ => None,
     };
-    look(&mut evidence, samples.as_ref().map(|samples| &samples.job.files), machinery)?;
+    let key = key(&evidence, samples.as_ref().map(|samples| samples.job.digest.as_str()));
+    let keeper = Keeper::of(machinery, &key, || progress.say("another process vets this model; waiting for it"))?;
+    let files = samples.as_ref().map(|samples| &samples.job.files);
+    look(&mut evidence, files, &keeper, machinery)?;
     let selection = &plan.selection;
     let mut checks = vet::judge(&evidence, Stage::Files..=Stage::Files, selection);
     let (mut refused, mut not_loaded) = (is_fatal(&checks), None);
     if !refused {
         progress.phase("running it on a few inputs");
-        let explained = worst(&checks) >= Some(Severity::High);
-        let files = samples.as_ref().map(|samples| &samples.job.files);
-        not_loaded = observe(plan, &mut evidence, files, explained, machinery)?;
+        let fixed = evidence.anatomy.as_ref().is_some_and(|anatomy| !anatomy.fixed.is_empty());
+        let explained = fixed || worst(&checks) >= Some(Severity::High);
+        not_loaded = observe(plan, &mut evidence, files, explained, &keeper, machinery)?;
         checks = vet::judge(&evidence, Stage::Files..=Stage::Behaviour, selection);
         refused = evidence.refusal.is_some();
     }
@@ -108,6 +115,12 @@ pub fn vet(plan: &VetPlan, access: &Access, machinery: &Machinery, progress: &dy
         timing: VettingTiming { seconds: begun.elapsed().as_secs_f64(), threads: machinery.threads },
     };
     Ok(Vetted { vetting, evidence })
+}
+
+/// Where what is measured of a model is kept.
+fn key(evidence: &Evidence, data: Option<&str>) -> Key {
+    let digest = evidence.model.as_ref().map_or_else(|| show(&evidence.papers.folder), |model| model.digest.clone());
+    Key::of(&[("what", "vet"), ("model", &digest), ("data", data.unwrap_or_default())])
 }
 
 fn stage(check: &VettedCheck) -> Stage {
@@ -147,18 +160,23 @@ fn pooled(mut model: Model, pooling: Option<TokenPooling>) -> Model {
 }
 
 /// Lets a worker look at the files.
-fn look(evidence: &mut Evidence, samples: Option<&SampleFiles>, machinery: &Machinery) -> Result<(), Error> {
+fn look(
+    evidence: &mut Evidence,
+    samples: Option<&SampleFiles>,
+    keeper: &Keeper,
+    machinery: &Machinery,
+) -> Result<(), Error> {
     if matches!(evidence.refusal, Some(Refusal::External(_))) {
         return Ok(());
     }
-    let plan = evidence.model.as_ref().map(|model| NetworkPlan::new(model, LayerSet::Last));
-    let order = LookOrder {
-        folder: evidence.papers.folder.clone(),
-        pickles: evidence.papers.pickles.iter().cloned().map(PortablePath).collect(),
-        plan,
-        texts: samples.filter(|files| matches!(files, SampleFiles::Texts { .. })).cloned(),
+    let pickles: Vec<PortablePath> = evidence.papers.pickles.iter().cloned().map(PortablePath).collect();
+    let found = if let Some(model) = &evidence.model {
+        keeper.anatomy(&NetworkPlan::new(model, LayerSet::Last), samples, pickles)
+    } else {
+        let folder = evidence.papers.folder.clone();
+        launch::look(machinery, keeper.folder(), LookOrder { folder, pickles, plan: None, texts: None })
     };
-    let anatomy = launch::look(machinery, order).map_err(|error| refuse(evidence, error))?;
+    let anatomy = found.map_err(|error| refuse(evidence, error))?;
     if let Some(file) = &anatomy.outside {
         evidence.refusal = Some(beyond(evidence, file));
     } else {
@@ -173,8 +191,11 @@ fn look(evidence: &mut Evidence, samples: Option<&SampleFiles>, machinery: &Mach
 /// A file of weights that the graph names: outside the folder, or simply not there.
 fn beyond(evidence: &Evidence, file: &str) -> Refusal {
     let relative = std::path::Path::new(file);
-    let plain = relative.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    let home = evidence.model.as_ref().map(|model| model.folder.join(model.weights.parent().unwrap_or(&PathBuf::new())));
+    let plain = relative
+        .components()
+        .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    let home =
+        evidence.model.as_ref().map(|model| model.folder.join(model.weights.parent().unwrap_or(&PathBuf::new())));
     let absent = home.is_some_and(|home| std::fs::symlink_metadata(home.join(relative)).is_err());
     if plain && absent && !file.contains('\\') {
         return Refusal::Tensors(format!("the file `{file}` that holds weights is missing"));
@@ -208,14 +229,14 @@ fn observe(
     evidence: &mut Evidence,
     samples: Option<&SampleFiles>,
     explained: bool,
+    keeper: &Keeper,
     machinery: &Machinery,
 ) -> Result<Option<String>, Error> {
     let Some(model) = &evidence.model else { return Ok(None) };
     let network = NetworkPlan::new(model, LayerSet::Last);
     let runtime = Extractor::Network(network.clone()).runtime(&machinery.runtime);
     let other = plan.other.clone().filter(|other| Some(other) != runtime.as_ref());
-    let order = BehaviourOrder { plan: network, runtime, other, samples: samples.cloned(), count: false };
-    match launch::observe(machinery, order) {
+    match keeper.behaviour(&network, samples, other) {
         Ok(behaviour) => evidence.behaviour = Some(behaviour),
         Err(LaunchError::Model(reason)) if is_about_tensors(&reason) => {
             evidence.refusal = Some(Refusal::Tensors(reason));
@@ -225,32 +246,4 @@ fn observe(
         Err(other) => return Err(refuse(evidence, other)),
     }
     Ok(None)
-}
-
-/// The fatal and the cheap checks, for a ranking: files, and where they survive a few inputs.
-pub fn briefly(
-    model: &Model,
-    files: &SampleFiles,
-    machinery: &Machinery,
-) -> Result<Vec<Finding>, LaunchError> {
-    let mut evidence = Evidence { model: Some(model.clone()), has_data: true, ..Evidence::default() };
-    let plan = NetworkPlan::new(model, LayerSet::Last);
-    let texts = Some(files).filter(|files| matches!(files, SampleFiles::Texts { .. })).cloned();
-    let order = LookOrder { folder: model.folder.clone(), pickles: vec![], plan: Some(plan.clone()), texts };
-    let anatomy = launch::look(machinery, order)?;
-    if let Some(file) = &anatomy.outside {
-        evidence.refusal = Some(beyond(&evidence, file));
-    } else {
-        evidence.anatomy = Some(anatomy);
-    }
-    let selection = Selection { only: vec![], skip: vec!["provenance".to_owned()] };
-    let mut checks = vet::judge(&evidence, Stage::Files..=Stage::Files, &selection);
-    if !is_fatal(&checks) {
-        let runtime = Extractor::Network(plan.clone()).runtime(&machinery.runtime);
-        let order = BehaviourOrder { plan, runtime, other: None, samples: Some(files.clone()), count: false };
-        evidence.behaviour = Some(launch::observe(machinery, order)?);
-        checks = vet::judge(&evidence, Stage::Files..=Stage::Behaviour, &selection);
-    }
-    checks.retain(|check| check.status == Status::Finding);
-    Ok(vet::findings(&mut checks))
 }

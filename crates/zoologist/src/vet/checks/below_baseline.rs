@@ -11,6 +11,9 @@ pub const CHECK: Check = Check {
     judge,
 };
 
+/// A baseline that reaches this leaves no room above it.
+const CEILING: f64 = 0.99;
+
 fn judge(evidence: &Evidence) -> Verdict {
     let sample = match sample(evidence) {
         Ok(sample) => sample,
@@ -31,8 +34,16 @@ fn judge(evidence: &Evidence) -> Verdict {
     }
     let message = format!(
         "the probe reaches {:.3}, not above the baseline {} {:.3} ± {error:.3}.",
-        probe.value().unwrap_or_default(), best.name, value(&best)
+        probe.value().unwrap_or_default(),
+        best.name,
+        value(&best)
     );
+    if value(&best) >= CEILING && difference >= 0.0 {
+        let message =
+            format!("{} predicts your labels too ({:.3}): they tell little about models.", best.name, value(&best));
+        let finding = Finding::new(CHECK.id, Severity::Info, message, "take a harder sample to compare models");
+        return finding.measured(value(&best), CEILING).seen(figures).into();
+    }
     let fix = "take another model; look at earlier findings first, and at the labels";
     let finding = Finding::new(CHECK.id, Severity::High, message, fix).sure(Confidence::High);
     finding.measured(difference, error).seen(figures).into()

@@ -12,7 +12,9 @@ pub const CHECK: Check = Check {
 
 fn judge(evidence: &Evidence) -> Verdict {
     let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned());
+        return Verdict::NotRun(
+            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
+        );
     };
     if evidence.sample.as_ref().is_some_and(|sample| sample.targets.is_none()) {
         return Verdict::NotRun("it needs labels".to_owned());

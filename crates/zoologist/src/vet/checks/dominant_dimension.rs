@@ -22,7 +22,8 @@ fn judge(evidence: &Evidence) -> Verdict {
     if sample.features.rows() < 2 || sample.features.dim() < 4 {
         return Verdict::NotRun("it needs two samples and four features".to_owned());
     }
-    let variances: Vec<f64> = columns(&sample.features).deviation.iter().map(|deviation| deviation * deviation).collect();
+    let variances: Vec<f64> =
+        columns(&sample.features).deviation.iter().map(|deviation| deviation * deviation).collect();
     let total: f64 = variances.iter().sum();
     let largest = variances.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     let Some((place, largest)) = largest.filter(|_| total > 0.0) else { return Verdict::Ok };

@@ -1,6 +1,7 @@
 //! `external-data-path`: a graph that names weights outside the model's folder.
 
 use super::super::{Check, Evidence, Finding, Refusal, Severity, Stage, Verdict};
+use super::listed;
 use crate::zoo::Form;
 
 pub const CHECK: Check = Check {
@@ -20,6 +21,15 @@ fn judge(evidence: &Evidence) -> Verdict {
     match (&evidence.model, &evidence.anatomy) {
         (Some(model), _) if model.form != Form::Onnx => {
             Verdict::NotApplicable("only ONNX graphs name other files".to_owned())
+        }
+        (Some(_), Some(anatomy)) if anatomy.beyond_end.count > 0 => {
+            let message = format!(
+                "weights are said to lie beyond the end of the file that holds them: {}.",
+                listed(&anatomy.beyond_end)
+            );
+            let fix = "fetch graph and external data again, both from one publication";
+            let count = anatomy.beyond_end.count as f64;
+            Finding::new(CHECK.id, Severity::Fatal, message, fix).measured(count, 0.0).into()
         }
         (Some(_), Some(_)) => Verdict::Ok,
         _ => Verdict::NotRun("the model's files could not be read".to_owned()),

@@ -38,16 +38,21 @@ fn judge(evidence: &Evidence) -> Verdict {
             findings.push(Finding::new(CHECK.id, Severity::Medium, message, fix).measured(share, NEAR));
         }
     }
-    if let Some(beyond) = evidence.anatomy.as_ref().map(|anatomy| anatomy.numbers.beyond_half).filter(|beyond| *beyond > 0) {
+    if let Some(beyond) =
+        evidence.anatomy.as_ref().map(|anatomy| anatomy.numbers.beyond_half).filter(|beyond| *beyond > 0)
+    {
         let message = format!("{beyond} weights are beyond what half precision can hold: they become infinite there.");
         let fix = "keep these layers in float32, or use bfloat16";
         findings.push(Finding::new(CHECK.id, Severity::Medium, message, fix).measured(beyond as f64, 0.0));
     }
-    if let Some(numbers) = evidence.anatomy.as_ref().map(|anatomy| &anatomy.numbers).filter(|numbers| numbers.counted > 0) {
+    if let Some(numbers) =
+        evidence.anatomy.as_ref().map(|anatomy| &anatomy.numbers).filter(|numbers| numbers.counted > 0)
+    {
         let share = numbers.subnormal_in_half as f64 / numbers.counted as f64;
         if share > VANISHING {
             let severity = if share > MANY { Severity::Low } else { Severity::Info };
-            let message = format!("{} of the weights are so small that half precision loses digits of them.", percent(share));
+            let message =
+                format!("{} of the weights are so small that half precision loses digits of them.", percent(share));
             let fix = "compare features before you convert: low-precision-drift does";
             findings.push(Finding::new(CHECK.id, severity, message, fix).measured(share, VANISHING));
         }

@@ -38,7 +38,9 @@ fn judge(evidence: &Evidence) -> Verdict {
         return Verdict::Ok;
     }
     let what = if sample.noun == "texts" { "the length of the text" } else { "the size of the file" };
-    let message = format!("{what} alone predicts the labels with {alone:.3}; the features do with {features:.3}, the most frequent class with {frequent:.3}.");
+    let message = format!(
+        "{what} alone predicts the labels with {alone:.3}; the features do with {features:.3}, the most frequent class with {frequent:.3}."
+    );
     let fix = "find out how the classes were collected; cut, pad or re-encode so that the length tells nothing";
     let finding = Finding::new(CHECK.id, Severity::Medium, message, fix).sure(Confidence::Medium);
     finding.measured(gain, SUSPICIOUS * whole).into()

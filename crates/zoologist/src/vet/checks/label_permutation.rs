@@ -28,7 +28,13 @@ pub struct Answers {
 /// What the head says of all rows whose labels are names of its outputs.
 pub(super) fn answers(evidence: &Evidence) -> Result<Answers, Verdict> {
     let sample = sample(evidence)?;
-    let head = sample.head.as_ref().ok_or_else(|| Verdict::NotApplicable("the model has no head that names its classes".to_owned()))?;
+    if evidence.papers.classes.is_empty() {
+        return Err(Verdict::NotRun("config.json names no classes (id2label)".to_owned()));
+    }
+    let head = sample
+        .head
+        .as_ref()
+        .ok_or_else(|| Verdict::NotApplicable("the model has no head that names its classes".to_owned()))?;
     answers_of(evidence, sample, head)
 }
 
@@ -42,7 +48,11 @@ pub fn answers_of(evidence: &Evidence, sample: &Sample, head: &Head) -> Result<A
         return Err(Verdict::NotRun("config.json names no classes (id2label)".to_owned()));
     }
     if names.len() != head.classes {
-        return Err(Verdict::NotRun(format!("config.json names {} classes, the head has {} outputs", names.len(), head.classes)));
+        return Err(Verdict::NotRun(format!(
+            "config.json names {} classes, the head has {} outputs",
+            names.len(),
+            head.classes
+        )));
     }
     let place = |class: &String| names.iter().position(|name| alike(name, class));
     let places: Vec<Option<usize>> = classes.names().iter().map(place).collect();
@@ -64,9 +74,22 @@ fn pairs(classes: &Classes, places: &[Option<usize>], head: &Head) -> Vec<(usize
 
 /// Whether two names are the same but for case and what joins their words.
 fn alike(one: &str, other: &str) -> bool {
-    let plain = |name: &str| name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let plain = |name: &str| {
+        name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
+    };
     let first = one.split(',').next().unwrap_or(one);
     plain(one) == plain(other) || plain(first) == plain(other)
+}
+
+/// The names of the classes in the order of the outputs, as the best assignment has them.
+pub fn proposed_names(evidence: &Evidence) -> Option<Vec<String>> {
+    let Answers { pairs, outputs } = answers(evidence).ok()?;
+    let assigned = assignment::best(&confusion(&pairs, &outputs), outputs.len());
+    let mut names = evidence.papers.classes.clone();
+    for (label, &column) in assigned.iter().enumerate() {
+        names[outputs[column]].clone_from(&evidence.papers.classes[outputs[label]]);
+    }
+    Some(names)
 }
 
 fn judge(evidence: &Evidence) -> Verdict {
@@ -83,7 +106,8 @@ fn judge(evidence: &Evidence) -> Verdict {
     let assigned = assignment::best(&weights, k);
     let place = |output: usize| outputs.iter().position(|known| *known == output);
     let accuracy = |of: &dyn Fn(usize) -> usize| {
-        let right = pairs.iter().filter(|(label, answer)| place(*label).map(of) == place(*answer) && place(*answer).is_some());
+        let right =
+            pairs.iter().filter(|(label, answer)| place(*label).map(of) == place(*answer) && place(*answer).is_some());
         right.count() as f64 / n as f64
     };
     let (stated, best) = (accuracy(&|label| label), accuracy(&|label| assigned[label]));
@@ -95,10 +119,13 @@ fn judge(evidence: &Evidence) -> Verdict {
     }
     let names = &evidence.papers.classes;
     let moved = (0..k).filter(|&label| assigned[label] != label);
-    let mapping: Vec<String> = moved.map(|label| format!("output {} is {}", outputs[assigned[label]], names[outputs[label]])).collect();
+    let mapping: Vec<String> =
+        moved.map(|label| format!("output {} is {}", outputs[assigned[label]], names[outputs[label]])).collect();
     let message = format!(
         "the order of the head's outputs and the names of its classes disagree: accuracy {}, after reordering {}.\n{}",
-        percent(stated), percent(best), mapping.iter().take(8).cloned().collect::<Vec<_>>().join(", ")
+        percent(stated),
+        percent(best),
+        mapping.iter().take(8).cloned().collect::<Vec<_>>().join(", ")
     );
     let fix = "correct id2label and label2id in config.json as the mapping says (--write-fixed OUT does)";
     let finding = Finding::new(CHECK.id, Severity::High, message, fix).sure(Confidence::High);

@@ -12,7 +12,9 @@ pub const CHECK: Check = Check {
 
 fn judge(evidence: &Evidence) -> Verdict {
     let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned());
+        return Verdict::NotRun(
+            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
+        );
     };
     if found.splits.evaluation.is_none() {
         return Verdict::NotApplicable("the data set has no splits".to_owned());

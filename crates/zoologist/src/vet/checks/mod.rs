@@ -38,13 +38,14 @@ mod untrained_embedding_rows;
 mod untrained_weights;
 mod zero_tensors;
 
+use super::Check;
 use super::evidence::{Evidence, Sample};
 use super::finding::Verdict;
-use super::Check;
-pub use label_permutation::answers_of;
 use crate::extract::anatomy::Anatomy;
 use crate::extract::behaviour::{Behaviour, Measured};
 use crate::extract::onnx::Names;
+pub use label_permutation::{answers_of, proposed_names};
+pub use pooling_mismatch::proposed_pooling;
 
 /// Every check, in the order in which they are made: cheap and fatal ones first.
 pub static CHECKS: &[Check] = &[

@@ -21,7 +21,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     };
     let (bad, all) = (behaviour.not_finite.len(), behaviour.items.max(1));
     if behaviour.items == 0 && behaviour.not_finite.is_empty() {
-        return Verdict::NotApplicable("a table of vectors: its numbers are looked at by non-finite-weights".to_owned());
+        return Verdict::NotApplicable(
+            "a table of vectors: its numbers are looked at by non-finite-weights".to_owned(),
+        );
     }
     let Some(first) = behaviour.not_finite.first() else { return Verdict::Ok };
     let share = bad as f64 / all as f64;

@@ -2,7 +2,7 @@
 
 use super::super::{Check, Confidence, Evidence, Finding, ProbedPooling, Severity, Stage, Verdict};
 use super::{only_for, points, sample, takes_texts};
-use crate::zoo::ModelInput;
+use crate::zoo::{ModelInput, TokenPooling};
 
 pub const CHECK: Check = Check {
     id: "pooling-mismatch",
@@ -16,10 +16,37 @@ const ERRORS: f64 = 2.0;
 /// So many points are more than taste.
 const MUCH: f64 = 0.05;
 
+/// The pooling of the best probe.
+pub fn proposed_pooling(evidence: &Evidence) -> Option<TokenPooling> {
+    let value = |found: &&ProbedPooling| found.probe.value().unwrap_or(f64::NEG_INFINITY);
+    let poolings = &evidence.sample.as_ref()?.poolings;
+    poolings.iter().max_by(|a, b| value(a).total_cmp(&value(b))).map(|best| best.pooling)
+}
+
 fn judge(evidence: &Evidence) -> Verdict {
     if takes_texts(evidence) == Some(false) {
         return only_for("texts");
     }
+    let dense = evidence.papers.has_dense.then(dense);
+    match compared(evidence) {
+        Verdict::Findings(mut findings) => {
+            findings.extend(dense);
+            Verdict::Findings(findings)
+        }
+        other => dense.map_or(other, Verdict::from),
+    }
+}
+
+/// What is declared is not what runs.
+fn dense() -> Finding {
+    let message =
+        "modules.json puts a dense layer behind the pooling; it is not run here: features are those before it.";
+    let fix =
+        "for ranking that is meant, a dense layer is part of the old task; to serve as published, run all modules";
+    Finding::new(CHECK.id, Severity::High, message, fix)
+}
+
+fn compared(evidence: &Evidence) -> Verdict {
     let sample = match sample(evidence) {
         Ok(sample) => sample,
         Err(missing) => return missing,
@@ -44,9 +71,13 @@ fn judge(evidence: &Evidence) -> Verdict {
     let (own, other) = (declared.pooling.word(), best.pooling.word());
     let message = format!(
         "declared is {own} pooling, best is {other}: probe {:.3} against {:.3} ({} ± {:.1}).",
-        value(&best), value(&declared), points(difference), 100.0 * error
+        value(&best),
+        value(&declared),
+        points(difference),
+        100.0 * error
     );
-    let fix = format!("try --pooling {other}; compare 1_Pooling/config.json with the publication; are dense layers missing?");
+    let fix =
+        format!("try --pooling {other}; compare 1_Pooling/config.json with the publication; are dense layers missing?");
     let severity = if difference > MUCH && difference > 3.0 * error { Severity::High } else { Severity::Medium };
     let seen = sample.poolings.iter().map(|found| format!("{}: {:.3}", found.pooling.word(), value(&found)));
     let finding = Finding::new(CHECK.id, severity, message, fix).sure(Confidence::Medium);

@@ -43,9 +43,12 @@ fn framed(how: &Preprocessing) -> Option<Finding> {
         let share = 1.0 - f64::from(edge) / f64::from(largest);
         format!(
             "pictures are resized to {edge} pixels and cropped to {} × {}: {} of each side is a black border.",
-            crop.height, crop.width, super::percent(share)
+            crop.height,
+            crop.width,
+            super::percent(share)
         )
     };
     let fix = "resize to at least the size of the crop: edit size and crop_size in preprocessor_config.json";
-    (largest > edge).then(|| Finding::new(CHECK.id, Severity::High, message(), fix).measured(f64::from(largest), f64::from(edge)))
+    (largest > edge)
+        .then(|| Finding::new(CHECK.id, Severity::High, message(), fix).measured(f64::from(largest), f64::from(edge)))
 }

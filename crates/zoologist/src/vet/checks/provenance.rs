@@ -13,9 +13,12 @@ pub const CHECK: Check = Check {
 fn judge(evidence: &Evidence) -> Verdict {
     let Some(model) = &evidence.model else { return Verdict::NotRun("the model can't be read".to_owned()) };
     let papers = &evidence.papers;
-    let license = papers.license.as_deref().map_or("no licence is stated".to_owned(), |license| format!("licence {}", crate::base::path_text::escape(license)));
+    let license = papers.license.as_deref().map_or("no licence is stated".to_owned(), |license| {
+        format!("licence {}", crate::base::path_text::escape(license))
+    });
     let anatomy = evidence.anatomy.as_ref();
-    let (format, parameters) = anatomy.map_or((String::new(), 0), |anatomy| (format!("{}, ", anatomy.format), anatomy.parameters));
+    let (format, parameters) =
+        anatomy.map_or((String::new(), 0), |anatomy| (format!("{}, ", anatomy.format), anatomy.parameters));
     let message = format!("{format}{} parameters, {license}.", thousands(parameters));
     let pinned = if model.pinned { "pinned" } else { "not pinned" };
     let operators = anatomy.map(|anatomy| {
@@ -33,6 +36,7 @@ fn judge(evidence: &Evidence) -> Verdict {
 
 fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let groups: Vec<String> = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    let groups: Vec<String> =
+        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned()).collect();
     groups.join(",")
 }

@@ -27,14 +27,19 @@ fn judge(evidence: &Evidence) -> Verdict {
     };
     let n = pairs.len() as f64;
     let here = pairs.iter().filter(|(label, answer)| label == answer).count() as f64 / n.max(1.0);
-    let error = (published.value * (1.0 - published.value) / n.max(1.0)).sqrt().max((here * (1.0 - here) / n.max(1.0)).sqrt());
+    let error =
+        (published.value * (1.0 - published.value) / n.max(1.0)).sqrt().max((here * (1.0 - here) / n.max(1.0)).sqrt());
     let gap = published.value - here;
     if gap <= ERRORS * error || gap <= POINTS {
         return Verdict::Ok;
     }
     let message = format!(
         "the card says {} on {}, here it is {} on {} samples (standard error {}).",
-        percent(published.value), crate::base::path_text::escape(&published.dataset), percent(here), pairs.len(), percent(error)
+        percent(published.value),
+        crate::base::path_text::escape(&published.dataset),
+        percent(here),
+        pairs.len(),
+        percent(error)
     );
     let fix = "compare crop, resize and variant with the publication: resize-sensitivity and preprocessing-mismatch list \
                what was tried; your data may be harder";

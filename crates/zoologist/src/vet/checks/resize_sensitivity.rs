@@ -39,7 +39,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     let described = |place: usize| {
         let other = &sample.resized[place];
         let probe = declared.zip(other.probe.as_ref()).and_then(|(declared, other)| other.above(declared));
-        let probe = probe.map_or(String::new(), |(difference, error)| format!(", probe {} ± {:.1}", points(difference), 100.0 * error));
+        let probe = probe.map_or(String::new(), |(difference, error)| {
+            format!(", probe {} ± {:.1}", points(difference), 100.0 * error)
+        });
         format!("{}: 1 - cosine {:.3}{probe}", other.name, changes[place])
     };
     let message = format!("how pictures are resized changes the features: {}.", described(place));

@@ -25,7 +25,9 @@ fn judge(evidence: &Evidence) -> Verdict {
         Some((_, Measured::Failed(reason))) => Verdict::NotRun(format!("the other runtime can't run it: {reason}")),
         Some((_, Measured::Value(cosine))) if *cosine >= LEAST => Verdict::Ok,
         Some((name, Measured::Value(cosine))) => {
-            let message = format!("features of the same sample differ between the runtimes: least cosine with {name} {cosine:.4}.");
+            let message = format!(
+                "features of the same sample differ between the runtimes: least cosine with {name} {cosine:.4}."
+            );
             let fix = "serve with the runtime that you measured with; look for an operator whose version or attribute is \
                        read in two ways";
             Finding::new(CHECK.id, Severity::Medium, message, fix).measured(*cosine, LEAST).into()

@@ -35,9 +35,15 @@ fn judge(evidence: &Evidence) -> Verdict {
                 findings.push(Finding::new(CHECK.id, Severity::Fatal, message, FIX).measured(count, 0.0));
             }
             if found.unused.count > 0 {
-                let message = format!("{} weights of the file are used by nothing: {}.", found.unused.count, listed(&found.unused));
+                let message = format!(
+                    "{} weights of the file are used by nothing: {}.",
+                    found.unused.count,
+                    listed(&found.unused)
+                );
                 let fix = "check that the export kept the part you want; else harmless";
-                findings.push(Finding::new(CHECK.id, Severity::Low, message, fix).measured(found.unused.count as f64, 0.0));
+                findings.push(
+                    Finding::new(CHECK.id, Severity::Info, message, fix).measured(found.unused.count as f64, 0.0),
+                );
             }
             // What the runtime says of the same fault in its own words adds nothing.
             if findings.iter().filter(|finding| finding.severity == Severity::Fatal).count() > 1 {

@@ -25,18 +25,24 @@ fn judge(evidence: &Evidence) -> Verdict {
     };
     if vocabulary.beyond > 0 {
         let texts = found.texts.as_ref().filter(|texts| texts.beyond > 0);
-        let here = texts.map_or(String::new(), |texts| format!(" {} of {} of your texts contain such ids.", texts.beyond, texts.texts));
+        let here = texts.map_or(String::new(), |texts| {
+            format!(" {} of {} of your texts contain such ids.", texts.beyond, texts.texts)
+        });
         let message = format!(
             "the tokenizer can give the id {largest} (`{}`), and the table has {rows} rows: {} ids have none.{here}",
             vocabulary.token, vocabulary.beyond
         );
         let fix = "use the tokenizer of this checkpoint, or resize the embeddings and train them";
-        return Finding::new(CHECK.id, Severity::Fatal, message, fix).measured(largest as f64, rows as f64 - 1.0).into();
+        return Finding::new(CHECK.id, Severity::Fatal, message, fix)
+            .measured(largest as f64, rows as f64 - 1.0)
+            .into();
     }
-    let surplus = rows as i64 - 1 - largest;
+    let surplus = i64::try_from(rows).unwrap_or(i64::MAX) - 1 - largest;
     if surplus > 0 {
         let message = format!("the table has {surplus} rows more than the tokenizer has ids: harmless.");
-        return Finding::new(CHECK.id, Severity::Info, message, "nothing").measured(largest as f64, rows as f64 - 1.0).into();
+        return Finding::new(CHECK.id, Severity::Info, message, "nothing")
+            .measured(largest as f64, rows as f64 - 1.0)
+            .into();
     }
     Verdict::Ok
 }

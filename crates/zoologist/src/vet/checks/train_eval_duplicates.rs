@@ -15,7 +15,9 @@ const MOST: f64 = 0.01;
 
 fn judge(evidence: &Evidence) -> Verdict {
     let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned());
+        return Verdict::NotRun(
+            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
+        );
     };
     let count = found.exact.count + found.near.count;
     let all = found.splits.evaluation.unwrap_or(found.samples).max(1);
@@ -28,11 +30,15 @@ fn judge(evidence: &Evidence) -> Verdict {
     let message = match found.splits.evaluation {
         Some(_) => format!(
             "{count} of {all} evaluation samples ({}) also occur in training: {} equal, {} alike.",
-            percent(share), found.exact.count, found.near.count
+            percent(share),
+            found.exact.count,
+            found.near.count
         ),
         None => format!(
             "{count} of {all} samples ({}) have a copy: {} equal, {} alike. A random split would put some on both sides.",
-            percent(share), found.exact.count, found.near.count
+            percent(share),
+            found.exact.count,
+            found.near.count
         ),
     };
     let severity = match (found.splits.evaluation, share > MOST) {

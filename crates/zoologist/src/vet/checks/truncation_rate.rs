@@ -27,7 +27,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     };
     let share = texts.truncated as f64 / texts.texts.max(1) as f64;
     let Some((least, severity)) = STEPS.iter().find(|(least, _)| share > *least) else { return Verdict::Ok };
-    let message = format!("{} of the texts are cut at {limit} tokens (median loss {}).", percent(share), texts.median_lost);
-    let fix = "raise the limit if the model has the positions, keep head and tail, or cut texts into pieces and pool these";
+    let message =
+        format!("{} of the texts are cut at {limit} tokens (median loss {}).", percent(share), texts.median_lost);
+    let fix =
+        "raise the limit if the model has the positions, keep head and tail, or cut texts into pieces and pool these";
     Finding::new(CHECK.id, *severity, message, fix).measured(share, *least).into()
 }

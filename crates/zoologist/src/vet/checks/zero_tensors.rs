@@ -17,10 +17,13 @@ fn judge(evidence: &Evidence) -> Verdict {
         Err(missing) => return missing,
     };
     let mut findings = vec![];
-    for (names, what) in [(&numbers.constant, "weight matrices hold one number only"), (&numbers.dead_norms, "norms multiply by 0")] {
+    for (names, what) in
+        [(&numbers.constant, "weight matrices hold one number only"), (&numbers.dead_norms, "norms multiply by 0")]
+    {
         if names.count > 0 {
             let message = format!("{} {what}: {}.", names.count, listed(names));
-            let fix = "check the export and whether the model was pruned; features that never change are left out of scores";
+            let fix =
+                "check the export and whether the model was pruned; features that never change are left out of scores";
             findings.push(Finding::new(CHECK.id, Severity::Medium, message, fix).measured(names.count as f64, 0.0));
         }
     }

@@ -10,7 +10,7 @@
 //! always, but with different certainty. Usual normalisations can't be told from each other here, nor the order of
 //! channels.
 
-use super::super::evidence::Candidate;
+use super::super::evidence::{Candidate, Channels};
 use super::super::finding::{Confidence, Severity};
 use super::super::measure::median;
 use super::{Objection, PHOTOGRAPHS, deviations};
@@ -63,7 +63,9 @@ pub fn objections(candidates: &[Candidate], anatomy: &Anatomy) -> Vec<Objection>
     let Some((pixels, _)) = candidates.first().and_then(deviations) else { return vec![] };
     let responses: Option<Vec<Response>> =
         candidates.iter().map(|candidate| response(candidate, anatomy, pixels)).collect();
-    let Some(responses) = responses.filter(|responses| responses[0].positive.len() >= LEAST_MAPS) else { return vec![] };
+    let Some(responses) = responses.filter(|responses| responses[0].positive.len() >= LEAST_MAPS) else {
+        return vec![];
+    };
     let field = Field { responses, smooth: anatomy.smooth_stem, pixels };
     field.too_large().or_else(|| field.too_small()).or_else(|| field.too_weak()).into_iter().collect()
 }
@@ -80,7 +82,7 @@ fn response(candidate: &Candidate, anatomy: &Anatomy, pixels: f64) -> Option<Res
     Some(Response {
         input: deviations(candidate)?.1,
         gain,
-        positive: candidate.maps.iter().filter(|map| !map.sign.is_empty()).map(|map| map.positive()).collect(),
+        positive: candidate.maps.iter().filter(|map| !map.sign.is_empty()).map(Channels::positive).collect(),
         stem: if stem.sign.is_empty() { vec![] } else { variances.iter().map(deviation).collect() },
         is_rgb: candidate.preprocessing.channel_order == ChannelOrder::Rgb,
     })
@@ -110,7 +112,8 @@ impl Field {
     fn too_large(&self) -> Option<Objection> {
         let gain = self.declared().gain;
         let larger = self.sound().any(|(_, other)| gain >= STEP * other.gain);
-        (gain >= TOO_LARGE && larger).then(|| self.objection(Severity::High, Confidence::High, self.climbed(None), TOO_LARGE))
+        (gain >= TOO_LARGE && larger)
+            .then(|| self.objection(Severity::High, Confidence::High, self.climbed(None), TOO_LARGE))
     }
 
     fn too_small(&self) -> Option<Objection> {
@@ -121,7 +124,8 @@ impl Field {
             other.gain >= STEP * declared.gain && (revived || switching(other) >= 2.0 * switching(declared))
         };
         let speaking = self.sound().any(|(_, other)| speaks(other));
-        (declared.gain < TOO_SMALL && speaking).then(|| self.objection(Severity::High, Confidence::High, self.climbed(None), TOO_SMALL))
+        (declared.gain < TOO_SMALL && speaking)
+            .then(|| self.objection(Severity::High, Confidence::High, self.climbed(None), TOO_SMALL))
     }
 
     /// Too little contrast: only ways like 0..1 are asked.
@@ -135,7 +139,8 @@ impl Field {
         let found: Vec<(bool, f64)> = others.filter_map(|other| self.speaks_against(declared, other)).collect();
         let silent = found.iter().filter(|(silent, _)| *silent).map(|(_, share)| *share).fold(0.0, f64::max);
         let sure = silent >= 0.01 && !self.smooth;
-        let (severity, confidence) = if sure { (Severity::High, Confidence::High) } else { (Severity::Medium, Confidence::Medium) };
+        let (severity, confidence) =
+            if sure { (Severity::High, Confidence::High) } else { (Severity::Medium, Confidence::Medium) };
         (!found.is_empty()).then(|| self.objection(severity, confidence, self.climbed(Some(0)), NORMALISED))
     }
 
@@ -147,7 +152,7 @@ impl Field {
     fn revival(&self, one: &Response, other: &Response) -> Revival {
         let revived = |from: &Response, to: &Response| {
             let pairs = from.positive.iter().zip(&to.positive).flat_map(|(from, to)| from.iter().zip(to));
-            pairs.filter(|(from, to)| **from < SILENT && **to > ALIVE).count() as i64
+            pairs.filter(|(from, to)| **from < SILENT && **to > ALIVE).count().cast_signed() as i64
         };
         let net = revived(one, other) - revived(other, one);
         Revival { strong: strong(one, other), net, share: net as f64 / self.channels().max(1.0) }
@@ -162,7 +167,8 @@ impl Field {
         let Revival { strong: revived, net, share } = self.revival(one, other);
         let lost = strong(other, one);
         let least = (0.004 * self.channels()).max(4.0);
-        let silent = if self.smooth { share >= 0.035 && lost == 0 } else { revived >= 1 && lost == 0 && net as f64 >= least };
+        let silent =
+            if self.smooth { share >= 0.035 && lost == 0 } else { revived >= 1 && lost == 0 && net as f64 >= least };
         let drowned = one.gain < DROWNED && other.gain >= 1.8 * one.gain && net >= 4 && share >= 0.005;
         (silent || drowned).then_some((silent, share))
     }
@@ -178,7 +184,8 @@ impl Field {
         let Some(mut current) = from.or(places.first().copied()) else { return 0 };
         for _ in 0..places.len() {
             let net = |place: usize| self.revival(&self.responses[current], &self.responses[place]).net;
-            let speaks = |place: &&usize| self.speaks_against(&self.responses[current], &self.responses[**place]).is_some();
+            let speaks =
+                |place: &&usize| self.speaks_against(&self.responses[current], &self.responses[**place]).is_some();
             let against: Vec<usize> = places.iter().filter(speaks).copied().collect();
             let most = against.iter().map(|&place| net(place)).max().unwrap_or(0);
             match against.into_iter().find(|&place| net(place) as f64 >= 0.4 * most as f64) {

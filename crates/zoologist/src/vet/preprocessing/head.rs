@@ -38,7 +38,8 @@ fn by_accuracy(evidence: &Evidence, sample: &Sample) -> Option<Objection> {
         Some((right as f64 / answers.pairs.len().max(1) as f64, answers.pairs.len() as f64))
     };
     let (declared, n) = accuracy(&sample.candidates[0])?;
-    let others = sample.candidates.iter().enumerate().skip(1).filter_map(|(place, other)| Some((place, accuracy(other)?.0)));
+    let others =
+        sample.candidates.iter().enumerate().skip(1).filter_map(|(place, other)| Some((place, accuracy(other)?.0)));
     let (proposed, best) = others.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
     let error = (best * (1.0 - best) / n).sqrt().max((declared * (1.0 - declared) / n).sqrt());
     let gain = best - declared;
@@ -74,7 +75,10 @@ fn by_confidence(candidates: &[Candidate], running: Option<&[Running]>) -> Optio
         confidence: Confidence::Medium,
         proposed,
         measured: (gain, GAIN),
-        words: format!("its own head is surer, by {other:.2} instead of {:.2} in the mean, picture by picture", mean(&own)),
+        words: format!(
+            "its own head is surer, by {other:.2} instead of {:.2} in the mean, picture by picture",
+            mean(&own)
+        ),
     })
 }
 

@@ -52,7 +52,8 @@ fn at_norm(map: &Channels, running: &Running) -> f64 {
 
 /// Whether another way is far nearer to what the network was trained on.
 pub fn objections(candidates: &[Candidate], running: &[Running]) -> Vec<Objection> {
-    let divergences: Vec<Option<Divergence>> = candidates.iter().map(|candidate| divergence(candidate, running)).collect();
+    let divergences: Vec<Option<Divergence>> =
+        candidates.iter().map(|candidate| divergence(candidate, running)).collect();
     let Some(Some(declared)) = divergences.first().copied() else { return vec![] };
     if declared.stem < LEAST {
         return vec![];

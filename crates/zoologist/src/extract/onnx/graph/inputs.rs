@@ -95,7 +95,8 @@ impl Graph {
 
     /// The weight that the ids pick rows from.
     pub fn table_of(&self, ids: &str) -> Option<&str> {
-        let picks = |node: &&NodeProto| operator(node) == "Gather" && node.input.get(1).map(String::as_str) == Some(ids);
+        let picks =
+            |node: &&NodeProto| operator(node) == "Gather" && node.input.get(1).map(String::as_str) == Some(ids);
         self.proto.node.iter().find(picks)?.input.first().map(String::as_str)
     }
 

@@ -25,9 +25,30 @@ const KEPT: usize = 10;
 
 /// Operators that leave the channels of a map, or the width of a vector, as they are.
 const KEEP_CHANNELS: [&str; 24] = [
-    "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Selu", "Softplus", "Gelu",
-    "Erf", "Mish", "Identity", "Dropout", "Cast", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
-    "Softmax", "PRelu", "LayerNormalization", "BatchNormalization",
+    "Relu",
+    "Clip",
+    "LeakyRelu",
+    "Sigmoid",
+    "HardSigmoid",
+    "HardSwish",
+    "Tanh",
+    "Elu",
+    "Selu",
+    "Softplus",
+    "Gelu",
+    "Erf",
+    "Mish",
+    "Identity",
+    "Dropout",
+    "Cast",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Softmax",
+    "PRelu",
+    "LayerNormalization",
+    "BatchNormalization",
 ];
 
 /// What a weight is for.
@@ -158,11 +179,19 @@ impl Graph {
 
     /// Values that nodes take and nothing makes: weights that the file lacks.
     pub fn missing(&self) -> Names {
-        let made: HashSet<&str> = self.proto.node.iter().flat_map(|node| node.output.iter().map(String::as_str)).collect();
+        let made: HashSet<&str> =
+            self.proto.node.iter().flat_map(|node| node.output.iter().map(String::as_str)).collect();
         let fed: HashSet<&str> = self.proto.input.iter().map(name_of).collect();
-        let known = |name: &str| name.is_empty() || made.contains(name) || fed.contains(name) || self.weights.contains_key(name);
+        let known = |name: &str| {
+            name.is_empty() || made.contains(name) || fed.contains(name) || self.weights.contains_key(name)
+        };
         let mut seen = HashSet::new();
-        let taken = self.proto.node.iter().flat_map(|node| &node.input).chain(self.proto.output.iter().filter_map(|output| output.name.as_ref()));
+        let taken = self
+            .proto
+            .node
+            .iter()
+            .flat_map(|node| &node.input)
+            .chain(self.proto.output.iter().filter_map(|output| output.name.as_ref()));
         taken.filter(|name| !known(name) && seen.insert(name.as_str())).cloned().collect()
     }
 
@@ -170,7 +199,9 @@ impl Graph {
     pub fn unused(&self) -> Names {
         let outputs = self.proto.output.iter().filter_map(|output| self.flow.number(name_of(output)));
         let output: HashSet<usize> = outputs.collect();
-        let used = |name: &str| self.flow.number(name).is_some_and(|value| self.flow.is_taken(value) || output.contains(&value));
+        let used = |name: &str| {
+            self.flow.number(name).is_some_and(|value| self.flow.is_taken(value) || output.contains(&value))
+        };
         let names = self.proto.initializer.iter().filter_map(|tensor| tensor.name.clone());
         names.filter(|name| !used(name)).collect()
     }
@@ -198,7 +229,8 @@ impl Graph {
         let input = |place: usize| node.input.get(place).map(String::as_str).filter(|name| !name.is_empty());
         let dims = |place: usize| input(place).and_then(|name| self.weight_dims(name));
         let before = input(0).and_then(|name| widths.get(name)).copied();
-        let fault = |name: Option<&str>, what: String| Err(format!("{} ({}) {what}", name.unwrap_or_default(), operator(node)));
+        let fault =
+            |name: Option<&str>, what: String| Err(format!("{} ({}) {what}", name.unwrap_or_default(), operator(node)));
         match operator(node) {
             "Conv" => {
                 let Some([out, own, ..]) = dims(1) else { return Ok(None) };
@@ -213,7 +245,10 @@ impl Graph {
                 Ok(Some(*out))
             }
             "Gemm" => {
-                let turned = node.attribute.iter().any(|attribute| attribute.name.as_deref() == Some("transB") && attribute.i == Some(1));
+                let turned = node
+                    .attribute
+                    .iter()
+                    .any(|attribute| attribute.name.as_deref() == Some("transB") && attribute.i == Some(1));
                 let Some(&[first, second]) = dims(1) else { return Ok(None) };
                 let (inner, out) = if turned { (second, first) } else { (first, second) };
                 self.product(node, inner, out, before)
@@ -226,7 +261,9 @@ impl Graph {
                 let lengths: Vec<i64> = (1..5).filter_map(|place| dims(place)?.first().copied()).collect();
                 let wrong = lengths.iter().find(|&&length| length != before.unwrap_or(lengths[0]));
                 match wrong {
-                    Some(length) => fault(input(1), format!("has {length} numbers for {} channels", before.unwrap_or(lengths[0]))),
+                    Some(length) => {
+                        fault(input(1), format!("has {length} numbers for {} channels", before.unwrap_or(lengths[0])))
+                    }
                     None => Ok(before.or(lengths.first().copied())),
                 }
             }
@@ -237,18 +274,14 @@ impl Graph {
     }
 
     fn product(&self, node: &NodeProto, inner: i64, out: i64, before: Option<i64>) -> Result<Option<i64>, String> {
-        match before.filter(|&before| before != inner) {
-            Some(before) => {
-                let name = node.input.get(1).map_or("", String::as_str);
-                Err(format!("{name} ({}) takes {inner} numbers and gets {before}", operator(node)))
-            }
-            None => {
-                let bias = node.input.get(2).and_then(|name| self.weight_dims(name));
-                match bias.and_then(|dims| dims.last()).filter(|&&bias| bias != out && bias != 1) {
-                    Some(bias) => Err(format!("{} ({}) has {bias} numbers for {out}", node.input[2], operator(node))),
-                    None => Ok(Some(out)),
-                }
-            }
+        if let Some(before) = before.filter(|&before| before != inner) {
+            let name = node.input.get(1).map_or("", String::as_str);
+            return Err(format!("{name} ({}) takes {inner} numbers and gets {before}", operator(node)));
+        }
+        let bias = node.input.get(2).and_then(|name| Some((name, *self.weight_dims(name)?.last()?)));
+        match bias.filter(|&(_, bias)| bias != out && bias != 1) {
+            Some((name, bias)) => Err(format!("{name} ({}) has {bias} numbers for {out}", operator(node))),
+            None => Ok(Some(out)),
         }
     }
 
@@ -303,7 +336,8 @@ impl Graph {
     pub fn stem(&self) -> Option<Stem> {
         let value = self.convolved().into_iter().next()?;
         let node = &self.proto.node[self.flow.maker(&value)?];
-        let smooth = matches!(self.activation_after(&value), Some("HardSwish" | "Sigmoid" | "Gelu" | "Mish" | "Elu" | "Mul"));
+        let smooth =
+            matches!(self.activation_after(&value), Some("HardSwish" | "Sigmoid" | "Gelu" | "Mish" | "Elu" | "Mul"));
         Some(Stem { value, bias: node.input.get(2).cloned().unwrap_or_default(), smooth })
     }
 
@@ -332,7 +366,12 @@ impl Graph {
             let reached = node.input.iter().any(|name| self.flow.number(name).is_some_and(|value| near[value]));
             reached && matches!(operator(node), "Sub" | "Mul" | "Div" | "Add" | "BatchNormalization")
         };
-        let first = self.flow.order().iter().map(|&node| &self.proto.node[node]).take_while(|node| !matches!(operator(node), "Conv" | "MatMul" | "Gemm"));
+        let first = self
+            .flow
+            .order()
+            .iter()
+            .map(|&node| &self.proto.node[node])
+            .take_while(|node| !matches!(operator(node), "Conv" | "MatMul" | "Gemm"));
         first.filter(scales).count() > 0
     }
 }
@@ -353,7 +392,10 @@ mod tests {
     #[test]
     fn a_sound_network_lacks_nothing() {
         let graph = graph(NETWORK);
-        assert_eq!([graph.missing(), graph.unused(), graph.misfits()], [Names::default(), Names::default(), Names::default()]);
+        assert_eq!(
+            [graph.missing(), graph.unused(), graph.misfits()],
+            [Names::default(), Names::default(), Names::default()]
+        );
         let roles = graph.roles();
         assert_eq!([roles["k"], roles["b"], roles["w"]], [Role::Kernel, Role::Bias, Role::Matrix]);
     }

@@ -46,7 +46,9 @@ fn training(node: &NodeProto, constants: &HashMap<&str, &TensorProto>) -> Option
 }
 
 fn is_set(node: &NodeProto, attribute: &str) -> bool {
-    node.attribute.iter().any(|found| found.name.as_deref() == Some(attribute) && found.i.is_some_and(|value| value != 0))
+    node.attribute
+        .iter()
+        .any(|found| found.name.as_deref() == Some(attribute) && found.i.is_some_and(|value| value != 0))
 }
 
 /// Whether a dropout drops: its third input is true (opset 12 on), or its attribute says so (opset 6 and before), and its
@@ -61,7 +63,7 @@ fn drops(node: &NodeProto, constants: &HashMap<&str, &TensorProto>) -> bool {
         let zero = ratio.raw_data.as_ref().is_some_and(|bytes| bytes.borrow().iter().all(|&byte| byte == 0));
         zero || ratio.float_data.first() == Some(&0.0)
     });
-    let trains = constant(2).filter(is_true).is_some();
+    let trains = constant(2).as_ref().is_some_and(is_true);
     let old = node.attribute.iter().find(|found| found.name.as_deref() == Some("is_test"));
     !never && (trains || old.and_then(|found| found.i) == Some(0))
 }

@@ -1,0 +1,1 @@
+"""Defects planted into copies of real models, for `vet_planted.py`."""
