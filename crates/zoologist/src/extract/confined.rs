@@ -35,6 +35,8 @@ pub fn run(command: &mut Command, file: &Path, launcher: &Launcher) -> Result<Co
     let bounds = launcher.limits.of_a_look(0, bytes_of([file]));
     let memory = bounds.memory.unwrap_or(u64::MAX);
     command.env(VARIABLE, memory.to_string()).env("RAYON_NUM_THREADS", "1");
+    // For a backtrace the whole program would be read into memory that is counted.
+    command.env("RUST_BACKTRACE", "0").env_remove("RUST_LIB_BACKTRACE");
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(LaunchError::Start)?;
     let words = child.stderr.take().map(|stderr| std::thread::spawn(move || said(stderr)));
     let ended = wait(&mut child, bounds, launcher.stop);

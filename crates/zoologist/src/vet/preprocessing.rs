@@ -25,6 +25,9 @@ pub struct Mode {
 
 /// ImageNet's mean and deviation, of values from 0 to 1.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+/// The same of CLIP.
+const CLIP: ([f32; 3], [f32; 3]) =
+    ([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]);
 /// The means that Caffe's networks subtract, blue first.
 const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
 /// What is done with values from 0 to 255 to bring them to 0 to 1.
@@ -43,21 +46,25 @@ pub fn candidates(declared: &Preprocessing) -> Vec<Mode> {
     let swapped = Preprocessing { channel_order: other_order(declared.channel_order), ..declared.clone() };
     let unscaled = Preprocessing { scale: 1.0, offset: 0.0, ..declared.clone() };
     let caffe = Preprocessing { channel_order: ChannelOrder::Bgr, ..with(1.0, CAFFE, [1.0; 3]) };
+    let exchanged = Preprocessing { mean: declared.std, std: declared.mean, ..declared.clone() };
     let imagenet_swapped = Preprocessing { channel_order: ChannelOrder::Bgr, ..with(UNIT, IMAGENET.0, IMAGENET.1) };
     let all = [
         ("declared", declared.clone()),
         ("the other order of channels", swapped),
+        ("mean and deviation exchanged", exchanged),
         ("0..1", with(UNIT, [0.0; 3], [1.0; 3])),
         ("-1..1 (mean .5, deviation .5)", with(UNIT, [0.5; 3], [0.5; 3])),
         ("ImageNet's mean and deviation", with(UNIT, IMAGENET.0, IMAGENET.1)),
         ("ImageNet's mean and deviation, BGR", imagenet_swapped),
+        ("CLIP's mean and deviation", with(UNIT, CLIP.0, CLIP.1)),
         ("0..255", with(1.0, [0.0; 3], [1.0; 3])),
         ("BGR less Caffe's mean", caffe),
         ("declared, without the division by 255", unscaled),
     ];
     let mut modes: Vec<Mode> = vec![];
     for (name, preprocessing) in all {
-        if !modes.iter().any(|known| same(&known.preprocessing, &preprocessing)) {
+        let possible = preprocessing.std.iter().all(|&std| std.abs() > 1e-3);
+        if possible && !modes.iter().any(|known| same(&known.preprocessing, &preprocessing)) {
             modes.push(Mode { name: name.to_owned(), preprocessing });
         }
     }
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn every_way_is_tried_once_and_the_declared_one_first() {
         let names = |how: &Preprocessing| candidates(how).into_iter().map(|mode| mode.name).collect::<Vec<_>>();
-        assert_eq!(names(&declared(0.4, 0.3)).len(), 9);
+        assert_eq!(names(&declared(0.4, 0.3)).len(), 11);
         // 0.498 and 0.502 are .5 and .5.
         assert!(!names(&declared(0.498, 0.502)).iter().any(|name| name.starts_with("-1..1")));
         assert_eq!(names(&declared(0.0, 1.0))[0], "declared");

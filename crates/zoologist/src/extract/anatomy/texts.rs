@@ -129,7 +129,22 @@ fn looks_normal(row: &[f32]) -> bool {
     mean.abs() < 4.0 * INITIAL_DEVIATION / count.sqrt()
 }
 
-/// Runs of letters and digits.
+/// Runs of letters and digits; each sign of Chinese and Japanese, which write no blanks, is a word of its own.
 fn words(text: &str) -> u64 {
-    text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).count() as u64
+    let (mut count, mut inside) = (0, false);
+    for letter in text.chars() {
+        let alone = matches!(letter, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}');
+        let part = letter.is_alphanumeric() && !alone;
+        count += u64::from(alone || part && !inside);
+        inside = part;
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn words_are_counted_in_scripts_with_and_without_blanks() {
+        assert_eq!([super::words("two words, 3 of them"), super::words("你好 world"), super::words("...")], [5, 3, 0]);
+    }
 }

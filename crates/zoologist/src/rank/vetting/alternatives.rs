@@ -21,6 +21,7 @@ pub fn add(
     looked: &Looked,
     rows: &[usize],
     labelled: Option<&Labelled>,
+    head: Option<&str>,
     sample: &mut Sample,
 ) -> Result<(), Error> {
     let few: Vec<usize> = rows.iter().copied().take(FEW).collect();
@@ -42,6 +43,9 @@ pub fn add(
             }
         }
         ModelInput::Texts(settings) => {
+            if ["label-permutation", "published-gap"].into_iter().any(wants) {
+                sample.head = text_head(ground, looked, rows, head)?;
+            }
             let compared = [TokenPooling::Cls, TokenPooling::Mean, TokenPooling::Last];
             let here = ground.model.form != Form::Static && compared.contains(&settings.pooling);
             if let (true, true, Some(labelled)) = (wants("pooling-mismatch"), here, labelled) {
@@ -205,6 +209,20 @@ fn whole_head(ground: &Ground, looked: &Looked, rows: &[usize]) -> Result<Option
         return Ok(None);
     };
     Ok(probabilities(&found.features(rows, &view)?))
+}
+
+/// What the head of a text model, an output of its graph, says of all rows.
+fn text_head(ground: &Ground, looked: &Looked, rows: &[usize], head: Option<&str>) -> Result<Option<Head>, Error> {
+    let labelled = looked.labelled.as_ref().is_some_and(|samples| are_classes(&samples.targets));
+    let names = zoo::papers(&ground.model.folder, &no_network())?.classes;
+    let Some(head) = head.filter(|_| labelled && !names.is_empty()) else { return Ok(None) };
+    let mut plan = NetworkPlan::new(ground.model, LayerSet::Last);
+    plan.features = Some(head.to_owned());
+    let label = format!("{}, its head", ground.model.name);
+    let Ok(found) = ground.extract(&label, &Extractor::Network(plan), &looked.job)? else { return Ok(None) };
+    let features = found.features(rows, &View::whole(&found.description))?;
+    // Anything else is no row of classes.
+    Ok(if features.dim() == names.len() { probabilities(&features) } else { None })
 }
 
 /// The mean of each column.

@@ -42,10 +42,10 @@ pub fn add(ground: &Ground, looked: &Looked, evidence: &mut Evidence) -> Result<
     let targets = dataset.targets.clone();
     let job = samples::first_of(&dataset, kept, &ground.machinery.store)?;
     let labels = targets.as_ref().map(labels);
-    let contents = contents(&job)?;
+    let contents = contents(&job, &plain)?;
     let near = match &job.dataset.inputs {
         Inputs::Pictures(_) => near(ground, &job, evidence)?,
-        Inputs::Texts(_) => vec![],
+        Inputs::Texts(_) => equal(&letters(&job)?),
     };
     evidence.duplicates = Some(compared(&job.dataset, labels.as_deref(), &contents, &near));
     Ok(())
@@ -63,17 +63,36 @@ fn labels(targets: &Targets) -> Vec<String> {
     }
 }
 
-/// The content of each sample, as digest: the bytes of a picture, or a text without its case and its blanks.
-fn contents(job: &Job) -> Result<Vec<[u8; 32]>, Error> {
+/// A text without its case and its blanks.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// What texts that are alike have in common: their letters and digits.
+fn letters(job: &Job) -> Result<Vec<[u8; 32]>, Error> {
+    contents(job, &|text| text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+}
+
+/// Pairs of equal contents, each with the first of its kind.
+fn equal(contents: &[[u8; 32]]) -> Vec<(usize, usize)> {
+    let mut first: HashMap<[u8; 32], usize> = HashMap::new();
+    let pair = |(place, content): (usize, &[u8; 32])| {
+        let before = *first.entry(*content).or_insert(place);
+        (before != place).then_some((before, place))
+    };
+    contents.iter().enumerate().filter_map(pair).collect()
+}
+
+/// The content of each sample, as digest: the bytes of a picture, or what counts of a text.
+fn contents(job: &Job, counts: &dyn Fn(&str) -> String) -> Result<Vec<[u8; 32]>, Error> {
     match &job.files {
         SampleFiles::Pictures { root, pictures } => Ok(data::content_digests(root, pictures)),
         SampleFiles::Texts { file, .. } => {
             let texts = Texts::open(file)?;
-            let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
             let digest = |place: usize| -> Result<[u8; 32], Error> {
                 let text = texts.read(place)?;
-                let second = text.second.as_deref().map(plain).unwrap_or_default();
-                Ok(*blake3::hash(format!("{}\0{second}", plain(&text.first)).as_bytes()).as_bytes())
+                let second = text.second.as_deref().map(counts).unwrap_or_default();
+                Ok(*blake3::hash(format!("{}\0{second}", counts(&text.first)).as_bytes()).as_bytes())
             };
             (0..job.len()).map(digest).collect()
         }

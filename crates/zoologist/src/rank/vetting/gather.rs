@@ -159,13 +159,18 @@ pub fn sample(
         rounded: vec![],
         poolings: vec![],
     };
-    if let Some(labelled) = &labelled {
+    let wants = |ids: &[&str]| ids.iter().any(|id| plan.selection.wants(id));
+    if let Some(labelled) = labelled.as_ref().filter(|_| wants(&["below-baseline", "label-leak"])) {
         (sample.baselines, sample.length) = baselines(&ground, looked, &rows, labelled)?;
     }
-    alternatives::add(&ground, looked, &rows, labelled.as_ref(), &mut sample)?;
+    let head = evidence.anatomy.as_ref().and_then(|anatomy| anatomy.head.as_deref());
+    alternatives::add(&ground, looked, &rows, labelled.as_ref(), head, &mut sample)?;
     evidence.sample = Some(sample);
-    progress.phase("comparing the samples");
-    copies::add(&ground, looked, evidence)
+    if wants(&["train-eval-duplicates", "contradicting-labels", "missing-class", "exif-orientation"]) {
+        progress.phase("comparing the samples");
+        copies::add(&ground, looked, evidence)?;
+    }
+    Ok(())
 }
 
 /// The features of some sample are not finite: counts of how many.

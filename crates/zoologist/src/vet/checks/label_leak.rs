@@ -13,7 +13,7 @@ pub const CHECK: Check = Check {
 };
 
 /// The share of the features' gain that is suspicious.
-const SUSPICIOUS: f64 = 0.8;
+const SUSPICIOUS: f64 = 0.7;
 /// A smaller gain over the most frequent class is nothing.
 const LEAST_GAIN: f64 = 0.1;
 

@@ -19,7 +19,7 @@ fn judge(evidence: &Evidence) -> Verdict {
     let fix = "fetch the file again and compare its digest; if it is the same, the training diverged: take another checkpoint";
     let mut findings = vec![];
     if numbers.not_finite.count > 0 {
-        let message = format!("{}.", listed(&numbers.not_finite));
+        let message = format!("{}: features would be NaN or infinite.", listed(&numbers.not_finite));
         let count = numbers.not_finite.count as f64;
         findings.push(Finding::new(CHECK.id, Severity::Fatal, message, fix).measured(count, 0.0));
     }

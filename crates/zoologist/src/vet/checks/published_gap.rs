@@ -16,8 +16,13 @@ pub const CHECK: Check = Check {
 const ERRORS: f64 = 3.0;
 const POINTS: f64 = 0.02;
 
+/// Whether a metric of a card is the accuracy of the first answer.
+fn is_accuracy(metric: &str) -> bool {
+    ["accuracy", "acc", "top1", "top-1", "top_1", "top1_accuracy", "acc@1", "top-1 accuracy"].contains(&metric)
+}
+
 fn judge(evidence: &Evidence) -> Verdict {
-    let accuracy = |published: &&Published| published.metric == "accuracy" && published.value <= 1.0;
+    let accuracy = |published: &&Published| is_accuracy(&published.metric) && (0.0..=1.0).contains(&published.value);
     let Some(published) = evidence.papers.published.iter().find(accuracy) else {
         return Verdict::NotApplicable("the card publishes no accuracy".to_owned());
     };
