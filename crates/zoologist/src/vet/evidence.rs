@@ -1,7 +1,7 @@
 //! What was measured of a model, for checks to judge.
 
 use crate::base::{Features, Targets};
-use crate::extract::anatomy::Anatomy;
+use crate::extract::anatomy::{Anatomy, PickleFacts};
 use crate::extract::behaviour::Behaviour;
 use crate::score::Evaluation;
 use crate::zoo::preprocessing::Preprocessing;
@@ -13,7 +13,9 @@ pub struct Evidence {
     /// The model, as far as the zoo could read it.
     pub model: Option<Model>,
     /// What its folder says of it.
-    pub papers: Papers,
+    pub papers: Option<Papers>,
+    /// What the pickles in it would import, in the order of their files.
+    pub pickles: Vec<PickleFacts>,
     /// Why it can't be used, if it can't.
     pub refusal: Option<Refusal>,
     /// What its files hold.

@@ -55,18 +55,17 @@ pub struct Finding {
     pub caused_by: Option<&'static str>,
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// It was made, and found nothing.
-    Ok,
-    /// It was made, and found something.
-    Findings(Vec<Finding>),
+/// Why a check was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unmade {
     /// There is nothing of the kind in this model or data, because of this.
     NotApplicable(String),
-    /// It could not be made: what is missing.
+    /// What is missing.
     NotRun(String),
 }
+
+/// How a check ended: what it found, nothing if all is well, or why it was not made.
+pub type Verdict = Result<Vec<Finding>, Unmade>;
 
 /// How a check ended, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -194,19 +193,7 @@ impl Finding {
 
 impl From<Finding> for Verdict {
     fn from(finding: Finding) -> Self {
-        Self::Findings(vec![finding])
-    }
-}
-
-impl Verdict {
-    /// These findings, or none.
-    pub fn of(findings: Vec<Finding>) -> Self {
-        if findings.is_empty() { Self::Ok } else { Self::Findings(findings) }
-    }
-
-    /// This finding, if there is one.
-    pub fn found(finding: Option<Finding>) -> Self {
-        finding.map_or(Self::Ok, Self::from)
+        Ok(vec![finding])
     }
 }
 
@@ -214,10 +201,10 @@ impl VettedCheck {
     /// How a check ended.
     pub fn of(check: &Check, verdict: Verdict) -> Self {
         let (status, reason, findings) = match verdict {
-            Verdict::Ok => (Status::Ok, None, vec![]),
-            Verdict::Findings(findings) => (Status::Finding, None, findings),
-            Verdict::NotApplicable(reason) => (Status::NotApplicable, Some(reason), vec![]),
-            Verdict::NotRun(reason) => (Status::NotRun, Some(reason), vec![]),
+            Ok(findings) if findings.is_empty() => (Status::Ok, None, findings),
+            Ok(findings) => (Status::Finding, None, findings),
+            Err(Unmade::NotApplicable(reason)) => (Status::NotApplicable, Some(reason), vec![]),
+            Err(Unmade::NotRun(reason)) => (Status::NotRun, Some(reason), vec![]),
         };
         Self { check: check.id, status, reason, findings }
     }

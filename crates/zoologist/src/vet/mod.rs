@@ -23,7 +23,7 @@ pub use evidence::{
     Baseline, Candidate, Channels, Copies, Duplicates, Evidence, Head, Probe, ProbedPooling, Refusal, Resized, Rounded,
     Sample, SplitFacts,
 };
-pub use finding::{Confidence, Finding, Severity, Status, Verdict, VettedCheck, Vetting, VettingTiming};
+pub use finding::{Confidence, Finding, Severity, Status, Unmade, Verdict, VettedCheck, Vetting, VettingTiming};
 pub use preprocessing::{Mode, candidates, proposed as proposed_preprocessing};
 
 /// When a check can be made.
@@ -112,7 +112,7 @@ pub fn judge(evidence: &Evidence, stages: std::ops::RangeInclusive<Stage>, selec
 /// The checks of some stages that could not be made, because of this.
 pub fn not_run(stages: std::ops::RangeInclusive<Stage>, selection: &Selection, reason: &str) -> Vec<VettedCheck> {
     let wanted = CHECKS.iter().filter(|check| stages.contains(&check.stage) && selection.wants(check.id));
-    wanted.map(|check| VettedCheck::of(check, Verdict::NotRun(reason.to_owned()))).collect()
+    wanted.map(|check| VettedCheck::of(check, Err(Unmade::NotRun(reason.to_owned())))).collect()
 }
 
 /// Puts the findings of all checks into order: fatal ones first, causes before what they explain.

@@ -119,8 +119,13 @@ pub fn vet(plan: &VetPlan, access: &Access, machinery: &Machinery, progress: &dy
 
 /// Where what is measured of a model is kept.
 fn key(evidence: &Evidence, data: Option<&str>) -> Key {
-    let digest = evidence.model.as_ref().map_or_else(|| show(&evidence.papers.folder), |model| model.digest.clone());
+    let digest = evidence.model.as_ref().map_or_else(|| show(&folder(evidence)), |model| model.digest.clone());
     Key::of(&[("what", "vet"), ("model", &digest), ("data", data.unwrap_or_default())])
+}
+
+/// The folder of the model.
+fn folder(evidence: &Evidence) -> PathBuf {
+    evidence.papers.as_ref().map_or_else(PathBuf::new, |papers| papers.folder.clone())
 }
 
 fn stage(check: &VettedCheck) -> Stage {
@@ -137,10 +142,10 @@ fn worst(checks: &[VettedCheck]) -> Option<Severity> {
 
 /// Reads what the folder says; a model that can't be used for a reason that a check names is no error.
 fn read(plan: &VetPlan, access: &Access, evidence: &mut Evidence) -> Result<(), Error> {
-    evidence.papers = zoo::papers(&plan.model, access)?;
+    let mut papers = zoo::papers(&plan.model, access)?;
     match zoo::model(&plan.model, access) {
         Ok(model) => {
-            evidence.papers.folder.clone_from(&model.folder);
+            papers.folder.clone_from(&model.folder);
             evidence.model = Some(pooled(model, plan.pooling));
         }
         Err(zoo::Error { problem: Problem::Pickle { .. }, .. }) => evidence.refusal = Some(Refusal::Pickles),
@@ -149,6 +154,7 @@ fn read(plan: &VetPlan, access: &Access, evidence: &mut Evidence) -> Result<(), 
         }
         Err(error) => return Err(error.into()),
     }
+    evidence.papers = Some(papers);
     Ok(())
 }
 
@@ -169,21 +175,19 @@ fn look(
     if matches!(evidence.refusal, Some(Refusal::External(_))) {
         return Ok(());
     }
-    let pickles: Vec<PortablePath> = evidence.papers.pickles.iter().cloned().map(PortablePath).collect();
+    let pickles = evidence.papers.iter().flat_map(|papers| papers.pickles.iter().cloned().map(PortablePath)).collect();
     let found = if let Some(model) = &evidence.model {
         keeper.anatomy(&NetworkPlan::new(model, LayerSet::Last), samples, pickles)
     } else {
-        let folder = evidence.papers.folder.clone();
+        let folder = folder(evidence);
         launch::look(machinery, keeper.folder(), LookOrder { folder, pickles, plan: None, texts: None })
     };
-    let anatomy = found.map_err(|error| refuse(evidence, error))?;
-    if let Some(file) = &anatomy.outside {
-        evidence.refusal = Some(beyond(evidence, file));
-    } else {
-        evidence.anatomy = Some(anatomy);
-    }
-    if evidence.refusal == Some(Refusal::Pickles) && evidence.anatomy.is_none() {
-        evidence.anatomy = Some(crate::extract::anatomy::Anatomy::default());
+    let mut anatomy = found.map_err(|error| refuse(evidence, error))?;
+    evidence.pickles = std::mem::take(&mut anatomy.pickles);
+    match &anatomy.outside {
+        Some(file) => evidence.refusal = Some(beyond(evidence, file)),
+        // Without a model nothing but pickles was looked at.
+        None => evidence.anatomy = evidence.model.is_some().then_some(anatomy),
     }
     Ok(())
 }
@@ -209,7 +213,7 @@ fn refuse(evidence: &Evidence, error: LaunchError) -> Error {
         LaunchError::Store(error) => error.into(),
         LaunchError::Start(_) | LaunchError::Refused(_) => Error::Worker(error.to_string()),
         other => Error::NoModel {
-            path: evidence.model.as_ref().map_or_else(|| show(&evidence.papers.folder), |model| model.name.clone()),
+            path: evidence.model.as_ref().map_or_else(|| show(&folder(evidence)), |model| model.name.clone()),
             fault: other.fault(),
             reasons: other.to_string(),
         },

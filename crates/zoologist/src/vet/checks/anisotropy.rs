@@ -2,7 +2,7 @@
 
 use super::super::measure::mean_cosine;
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::sample;
+use super::{not_run, sample};
 
 pub const CHECK: Check = Check {
     id: "anisotropy",
@@ -15,15 +15,12 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 0.9;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     let Some(cosine) = mean_cosine(&sample.features) else {
-        return Verdict::NotRun("it needs two samples whose features are not 0".to_owned());
+        return not_run("it needs two samples whose features are not 0");
     };
     if cosine <= MOST {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!("feature vectors all point the same way: mean cosine {cosine:.3} before centring.");
     let fix = "centre and standardise features before you compare them by cosine";

@@ -1,7 +1,7 @@
 //! `below-baseline`: features that predict no better than what nobody trained.
 
 use super::super::{Baseline, Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::sample;
+use super::{not_run, sample};
 
 pub const CHECK: Check = Check {
     id: "below-baseline",
@@ -15,22 +15,19 @@ pub const CHECK: Check = Check {
 const CEILING: f64 = 0.99;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     let Some(probe) = sample.probe.as_ref().filter(|probe| probe.value().is_some()) else {
-        return Verdict::NotRun("it needs labels".to_owned());
+        return not_run("it needs labels");
     };
     let value = |baseline: &&Baseline| baseline.probe.value().unwrap_or(f64::NEG_INFINITY);
     let best = sample.baselines.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
     let Some((best, (difference, error))) = best.and_then(|best| Some((best, probe.above(&best.probe)?))) else {
-        return Verdict::NotRun("no baseline could be computed".to_owned());
+        return not_run("no baseline could be computed");
     };
     let figures = sample.baselines.iter().map(|baseline| format!("{}: {:.3}", baseline.name, value(&baseline)));
     let figures: Vec<String> = figures.collect();
     if difference > error {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!(
         "the probe reaches {:.3}, not above the baseline {} {:.3} ± {error:.3}.",

@@ -2,7 +2,7 @@
 
 use super::super::measure::columns;
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::sample;
+use super::{not_run, sample};
 
 pub const CHECK: Check = Check {
     id: "constant-features",
@@ -15,17 +15,14 @@ pub const CHECK: Check = Check {
 pub(super) const STILL: f64 = 1e-6;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     if sample.features.rows() < 2 {
-        return Verdict::NotRun("it needs two samples".to_owned());
+        return not_run("it needs two samples");
     }
     let found = columns(&sample.features);
     let varies = |(deviation, magnitude): (&f64, &f64)| *deviation > STILL * magnitude;
     if found.deviation.iter().zip(&found.magnitude).any(varies) {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!("all {} {} give the same features.", sample.features.rows(), sample.noun);
     let fix = "check the scale and type of the input first (preprocessing-mismatch), then the weights";

@@ -1,6 +1,7 @@
 //! `contradicting-labels`: one input, two labels.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::{duplicates, not_run};
 
 pub const CHECK: Check = Check {
     id: "contradicting-labels",
@@ -11,16 +12,12 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(
-            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
-        );
-    };
+    let found = duplicates(evidence)?;
     if evidence.sample.as_ref().is_some_and(|sample| sample.targets.is_none()) {
-        return Verdict::NotRun("it needs labels".to_owned());
+        return not_run("it needs labels");
     }
     if found.contradicting == 0 {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let first = found.contradictions.first().cloned().unwrap_or_default();
     let message = format!("{} groups of identical inputs have different labels, first: {first}.", found.contradicting);

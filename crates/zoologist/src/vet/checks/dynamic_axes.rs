@@ -13,16 +13,13 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let found = anatomy(evidence)?;
     let mut fixed = found.fixed.clone();
     if let Some(Measured::Failed(reason)) = evidence.behaviour.as_ref().map(|behaviour| &behaviour.neighbours) {
         fixed.push(reason.clone());
     }
     if fixed.is_empty() {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!("{}: samples can't be put into batches of any size.", fixed.join("; "));
     let fix = "export again with dynamic axes; until then it runs, and runs slower in other tools";

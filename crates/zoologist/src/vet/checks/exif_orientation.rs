@@ -1,7 +1,7 @@
 //! `exif-orientation`: pictures that lie on their side until EXIF is honoured.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{only_for, percent, takes_texts};
+use super::{not_run, percent, takes};
 
 pub const CHECK: Check = Check {
     id: "exif-orientation",
@@ -14,15 +14,13 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 0.01;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(true) {
-        return only_for("pictures");
-    }
+    takes(evidence, "pictures")?;
     let Some((turned, all)) = evidence.turned.filter(|(_, all)| *all > 0) else {
-        return Verdict::NotRun("no pictures in files of their own were looked at".to_owned());
+        return not_run("no pictures in files of their own were looked at");
     };
     let share = turned as f64 / all as f64;
     if share <= MOST {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!("{turned} of {all} pictures ({}) are turned by their EXIF data.", percent(share));
     let fix = "zoologist turns them upright, as PIL's exif_transpose does; PIL's Image.open alone and some decoders do not: do \

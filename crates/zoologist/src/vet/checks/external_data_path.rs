@@ -1,7 +1,7 @@
 //! `external-data-path`: a graph that names weights outside the model's folder.
 
 use super::super::{Check, Evidence, Finding, Refusal, Severity, Stage, Verdict};
-use super::listed;
+use super::{listed, not_applicable, not_run};
 use crate::zoo::Form;
 
 pub const CHECK: Check = Check {
@@ -19,9 +19,7 @@ fn judge(evidence: &Evidence) -> Verdict {
         return Finding::new(CHECK.id, Severity::Fatal, message, fix).into();
     }
     match (&evidence.model, &evidence.anatomy) {
-        (Some(model), _) if model.form != Form::Onnx => {
-            Verdict::NotApplicable("only ONNX graphs name other files".to_owned())
-        }
+        (Some(model), _) if model.form != Form::Onnx => not_applicable("only ONNX graphs name other files".to_owned()),
         (Some(_), Some(anatomy)) if anatomy.beyond_end.count > 0 => {
             let message = format!(
                 "weights are said to lie beyond the end of the file that holds them: {}.",
@@ -31,7 +29,7 @@ fn judge(evidence: &Evidence) -> Verdict {
             let count = anatomy.beyond_end.count as f64;
             Finding::new(CHECK.id, Severity::Fatal, message, fix).measured(count, 0.0).into()
         }
-        (Some(_), Some(_)) => Verdict::Ok,
-        _ => Verdict::NotRun("the model's files could not be read".to_owned()),
+        (Some(_), Some(_)) => Ok(vec![]),
+        _ => not_run("the model's files could not be read"),
     }
 }

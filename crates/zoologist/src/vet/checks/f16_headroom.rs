@@ -1,7 +1,7 @@
 //! `f16-headroom`: how near the numbers on the way come to the largest of half precision.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{behaviour, percent};
+use super::{behaviour, not_applicable, not_run, percent};
 
 pub const CHECK: Check = Check {
     id: "f16-headroom",
@@ -19,10 +19,7 @@ const VANISHING: f64 = 0.01;
 const MANY: f64 = 0.2;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let behaviour = match behaviour(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let behaviour = behaviour(evidence)?;
     let mut findings = vec![];
     if let Some(largest) = &behaviour.largest {
         let share = largest.magnitude / LARGEST;
@@ -58,8 +55,8 @@ fn judge(evidence: &Evidence) -> Verdict {
         }
     }
     match (findings.is_empty(), &behaviour.largest, behaviour.items) {
-        (true, None, 0) => Verdict::NotApplicable("a table of vectors runs no network".to_owned()),
-        (true, None, _) => Verdict::NotRun("the values of this network can't be shown".to_owned()),
-        _ => Verdict::of(findings),
+        (true, None, 0) => not_applicable("a table of vectors runs no network"),
+        (true, None, _) => not_run("the values of this network can't be shown"),
+        _ => Ok(findings),
     }
 }

@@ -1,7 +1,7 @@
 //! `label-leak`: labels that the length of a text or the size of a file gives away.
 
 use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::sample;
+use super::{not_applicable, not_run, sample};
 use crate::base::Targets;
 
 pub const CHECK: Check = Check {
@@ -18,24 +18,21 @@ const SUSPICIOUS: f64 = 0.7;
 const LEAST_GAIN: f64 = 0.1;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     let (Some(length), Some(probe)) = (&sample.length, &sample.probe) else {
-        return Verdict::NotRun("it needs labels, and texts or pictures in files of their own".to_owned());
+        return not_run("it needs labels, and texts or pictures in files of their own");
     };
     let Some(Targets::Classes(classes)) = &sample.targets else {
-        return Verdict::NotApplicable("it is about classes".to_owned());
+        return not_applicable("it is about classes");
     };
     let counts = classes.counts();
     let frequent = counts.iter().max().copied().unwrap_or(0) as f64 / classes.index().len().max(1) as f64;
     let (Some(alone), Some(features)) = (length.value(), probe.value()) else {
-        return Verdict::NotRun("the probe could not be computed".to_owned());
+        return not_run("the probe could not be computed");
     };
     let (gain, whole) = (alone - frequent, features - frequent);
     if gain <= LEAST_GAIN || gain < SUSPICIOUS * whole {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let what = if sample.noun == "texts" { "the length of the text" } else { "the size of the file" };
     let message = format!(

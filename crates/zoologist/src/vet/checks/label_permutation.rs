@@ -1,7 +1,7 @@
 //! `label-permutation`: a head whose outputs stand in another order than the names of its classes.
 
-use super::super::{Check, Confidence, Evidence, Finding, Head, Sample, Severity, Stage, Verdict};
-use super::{percent, sample};
+use super::super::{Check, Confidence, Evidence, Finding, Head, Sample, Severity, Stage, Unmade, Verdict};
+use super::{not_run, papers, percent, sample};
 use crate::base::{Classes, Targets};
 use crate::score::assignment;
 
@@ -26,39 +26,35 @@ pub struct Answers {
 }
 
 /// What the head says of all rows whose labels are names of its outputs.
-pub(super) fn answers(evidence: &Evidence) -> Result<Answers, Verdict> {
+pub(super) fn answers(evidence: &Evidence) -> Result<Answers, Unmade> {
     let sample = sample(evidence)?;
-    if evidence.papers.classes.is_empty() {
-        return Err(Verdict::NotRun("config.json names no classes (id2label)".to_owned()));
+    if papers(evidence)?.classes.is_empty() {
+        return not_run("config.json names no classes (id2label)");
     }
     let head = sample
         .head
         .as_ref()
-        .ok_or_else(|| Verdict::NotApplicable("the model has no head that names its classes".to_owned()))?;
+        .ok_or_else(|| Unmade::NotApplicable("the model has no head that names its classes".to_owned()))?;
     answers_of(evidence, sample, head)
 }
 
 /// What a head says of its rows, the first ones of the sample, whose labels are names of its outputs.
-pub fn answers_of(evidence: &Evidence, sample: &Sample, head: &Head) -> Result<Answers, Verdict> {
+pub fn answers_of(evidence: &Evidence, sample: &Sample, head: &Head) -> Result<Answers, Unmade> {
     let Some(Targets::Classes(classes)) = &sample.targets else {
-        return Err(Verdict::NotRun("it needs classes".to_owned()));
+        return not_run("it needs classes");
     };
-    let names = &evidence.papers.classes;
+    let names = &papers(evidence)?.classes;
     if names.is_empty() {
-        return Err(Verdict::NotRun("config.json names no classes (id2label)".to_owned()));
+        return not_run("config.json names no classes (id2label)");
     }
     if names.len() != head.classes {
-        return Err(Verdict::NotRun(format!(
-            "config.json names {} classes, the head has {} outputs",
-            names.len(),
-            head.classes
-        )));
+        return not_run(format!("config.json names {} classes, the head has {} outputs", names.len(), head.classes));
     }
     let place = |class: &String| names.iter().position(|name| alike(name, class));
     let places: Vec<Option<usize>> = classes.names().iter().map(place).collect();
     let outputs: Vec<usize> = places.iter().copied().flatten().collect();
     if outputs.len() * 2 < classes.names().len() || outputs.len() < 2 {
-        return Err(Verdict::NotRun("the names of your classes are not those of the head".to_owned()));
+        return not_run("the names of your classes are not those of the head");
     }
     Ok(Answers { pairs: pairs(classes, &places, head), outputs })
 }
@@ -85,22 +81,20 @@ fn alike(one: &str, other: &str) -> bool {
 pub fn proposed_names(evidence: &Evidence) -> Option<Vec<String>> {
     let Answers { pairs, outputs } = answers(evidence).ok()?;
     let assigned = assignment::best(&confusion(&pairs, &outputs), outputs.len());
-    let mut names = evidence.papers.classes.clone();
+    let stated = &papers(evidence).ok()?.classes;
+    let mut names = stated.clone();
     for (label, &column) in assigned.iter().enumerate() {
-        names[outputs[column]].clone_from(&evidence.papers.classes[outputs[label]]);
+        names[outputs[column]].clone_from(&stated[outputs[label]]);
     }
     Some(names)
 }
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let Answers { pairs, outputs } = match answers(evidence) {
-        Ok(found) => found,
-        Err(other) => return other,
-    };
+    let Answers { pairs, outputs } = answers(evidence)?;
     let (n, k) = (pairs.len(), outputs.len());
     let fewest = outputs.iter().map(|output| pairs.iter().filter(|(label, _)| label == output).count()).min();
     if k * 5 > n || fewest.is_none_or(|fewest| fewest < FEWEST_PER_CLASS) {
-        return Verdict::NotRun(format!("it needs {FEWEST_PER_CLASS} samples of each class that the head names"));
+        return not_run(format!("it needs {FEWEST_PER_CLASS} samples of each class that the head names"));
     }
     let weights = confusion(&pairs, &outputs);
     let assigned = assignment::best(&weights, k);
@@ -115,9 +109,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     let chance = 1.0 / k as f64;
     let gain = best - stated;
     if gain <= LEAST_GAIN || gain <= ERRORS * error || best <= chance + ERRORS * error {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
-    let names = &evidence.papers.classes;
+    let names = &papers(evidence)?.classes;
     let moved = (0..k).filter(|&label| assigned[label] != label);
     let mapping: Vec<String> =
         moved.map(|label| format!("output {} is {}", outputs[assigned[label]], names[outputs[label]])).collect();

@@ -2,7 +2,7 @@
 
 use super::super::measure::cosines;
 use super::super::{Check, Evidence, Finding, Rounded, Sample, Severity, Stage, Verdict};
-use super::{points, sample};
+use super::{not_run, points, sample};
 
 pub const CHECK: Check = Check {
     id: "low-precision-drift",
@@ -17,14 +17,11 @@ const LEAST: f64 = 0.99;
 const FEWEST_POINTS: f64 = 0.01;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     if sample.rounded.is_empty() {
-        return Verdict::NotRun("no lower precision was tried".to_owned());
+        return not_run("no lower precision was tried");
     }
-    Verdict::of(sample.rounded.iter().filter_map(|rounded| finding(sample, rounded)).collect())
+    Ok(sample.rounded.iter().filter_map(|rounded| finding(sample, rounded)).collect())
 }
 
 fn finding(sample: &Sample, rounded: &Rounded) -> Option<Finding> {

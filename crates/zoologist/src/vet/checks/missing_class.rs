@@ -1,6 +1,7 @@
 //! `missing-class`: a class that one split has and another lacks.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::{duplicates, not_applicable};
 
 pub const CHECK: Check = Check {
     id: "missing-class",
@@ -11,16 +12,12 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(
-            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
-        );
-    };
+    let found = duplicates(evidence)?;
     if found.splits.evaluation.is_none() {
-        return Verdict::NotApplicable("the data set has no splits".to_owned());
+        return not_applicable("the data set has no splits");
     }
     if found.splits.missing.is_empty() {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let all = &found.splits.missing;
     let message = format!("{}.", all.iter().take(5).cloned().collect::<Vec<_>>().join("; "));

@@ -39,11 +39,12 @@ mod untrained_weights;
 mod zero_tensors;
 
 use super::Check;
-use super::evidence::{Evidence, Sample};
-use super::finding::Verdict;
-use crate::extract::anatomy::Anatomy;
+use super::evidence::{Duplicates, Evidence, Sample};
+use super::finding::Unmade;
+use crate::extract::anatomy::{Anatomy, TextFacts};
 use crate::extract::behaviour::{Behaviour, Measured};
 use crate::extract::onnx::Names;
+use crate::zoo::Papers;
 pub use label_permutation::{answers_of, proposed_names};
 pub use pooling_mismatch::proposed_pooling;
 
@@ -88,44 +89,73 @@ pub static CHECKS: &[Check] = &[
     published_gap::CHECK,
 ];
 
+/// That a check could not be made: what is missing.
+fn not_run<T>(missing: impl Into<String>) -> Result<T, Unmade> {
+    Err(Unmade::NotRun(missing.into()))
+}
+
+/// That a check does not apply: why.
+fn not_applicable<T>(reason: impl Into<String>) -> Result<T, Unmade> {
+    Err(Unmade::NotApplicable(reason.into()))
+}
+
 /// The anatomy, or that it was not looked at.
-fn anatomy(evidence: &Evidence) -> Result<&Anatomy, Verdict> {
-    evidence.anatomy.as_ref().ok_or_else(|| Verdict::NotRun("the model's files could not be read".to_owned()))
+fn anatomy(evidence: &Evidence) -> Result<&Anatomy, Unmade> {
+    evidence.anatomy.as_ref().map_or_else(|| not_run("the model's files could not be read"), Ok)
+}
+
+/// What the model's folder says of it, or that it was not read.
+fn papers(evidence: &Evidence) -> Result<&Papers, Unmade> {
+    evidence.papers.as_ref().map_or_else(|| not_run("the model's folder was not read"), Ok)
+}
+
+/// What the tokenizer makes of the user's texts.
+fn texts(evidence: &Evidence) -> Result<&TextFacts, Unmade> {
+    takes(evidence, "texts")?;
+    anatomy(evidence)?.texts.as_ref().map_or_else(|| not_run("it needs texts"), Ok)
 }
 
 /// The behaviour, or that it was not seen.
-fn behaviour(evidence: &Evidence) -> Result<&Behaviour, Verdict> {
-    evidence.behaviour.as_ref().ok_or_else(|| Verdict::NotRun("the model was not run".to_owned()))
+fn behaviour(evidence: &Evidence) -> Result<&Behaviour, Unmade> {
+    evidence.behaviour.as_ref().map_or_else(|| not_run("the model was not run"), Ok)
 }
 
 /// A number that was measured, or why there is none.
-fn value(measured: &Measured) -> Result<f64, Verdict> {
+fn value(measured: &Measured) -> Result<f64, Unmade> {
     match measured {
         Measured::Value(value) => Ok(*value),
-        Measured::Impossible(reason) => Err(Verdict::NotApplicable(reason.clone())),
-        Measured::Failed(reason) => Err(Verdict::NotRun(reason.clone())),
+        Measured::Impossible(reason) => not_applicable(reason),
+        Measured::Failed(reason) => not_run(reason),
     }
 }
 
+/// A relative change that should not be, if it is above this and above what changes by itself.
+fn unwanted_change(evidence: &Evidence, changed: &Measured, most: f64) -> Result<Option<f64>, Unmade> {
+    let noise = if let Measured::Value(noise) = behaviour(evidence)?.repeated { noise } else { 0.0 };
+    let found = value(changed)?;
+    Ok(Some(found).filter(|found| *found > most.max(3.0 * noise)))
+}
+
 /// What the model gives for the user's samples, or what is missing.
-fn sample(evidence: &Evidence) -> Result<&Sample, Verdict> {
-    evidence.sample.as_ref().ok_or_else(|| {
-        Verdict::NotRun(if evidence.has_data {
-            "there are no features of the samples".to_owned()
-        } else {
-            "no data set was given".to_owned()
-        })
-    })
+fn sample(evidence: &Evidence) -> Result<&Sample, Unmade> {
+    evidence.sample.as_ref().map_or_else(|| not_run(no_data(evidence, "there are no features of the samples")), Ok)
 }
 
-/// That the check is about inputs of the other kind.
-fn only_for(noun: &str) -> Verdict {
-    Verdict::NotApplicable(format!("it is about {noun}"))
+/// How the samples compare with each other, or what is missing.
+fn duplicates(evidence: &Evidence) -> Result<&Duplicates, Unmade> {
+    evidence.duplicates.as_ref().map_or_else(|| not_run(no_data(evidence, "the samples were not compared")), Ok)
 }
 
-/// Whether the model takes texts; `None` where nothing is known of it.
-fn takes_texts(evidence: &Evidence) -> Option<bool> {
-    evidence.model.as_ref().map(|model| model.input.noun() == "texts")
+fn no_data<'a>(evidence: &Evidence, otherwise: &'a str) -> &'a str {
+    if evidence.has_data { otherwise } else { "no data set was given" }
+}
+
+/// That the check is about inputs of the other kind, if it is. Of a model that can't be read nothing is known.
+fn takes(evidence: &Evidence, noun: &str) -> Result<(), Unmade> {
+    match &evidence.model {
+        Some(model) if model.input.noun() != noun => not_applicable(format!("it is about {noun}")),
+        _ => Ok(()),
+    }
 }
 
 /// The first names of a list, and how many more there are.

@@ -1,7 +1,7 @@
 //! `non-finite-features`: features that are NaN or infinite.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::behaviour;
+use super::{behaviour, not_applicable};
 
 pub const CHECK: Check = Check {
     id: "non-finite-features",
@@ -15,17 +15,12 @@ pub const CHECK: Check = Check {
 const FATAL: f64 = 0.01;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let behaviour = match behaviour(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let behaviour = behaviour(evidence)?;
     let (bad, all) = (behaviour.not_finite.len(), behaviour.items.max(1));
     if behaviour.items == 0 && behaviour.not_finite.is_empty() {
-        return Verdict::NotApplicable(
-            "a table of vectors: its numbers are looked at by non-finite-weights".to_owned(),
-        );
+        return not_applicable("a table of vectors: its numbers are looked at by non-finite-weights".to_owned());
     }
-    let Some(first) = behaviour.not_finite.first() else { return Verdict::Ok };
+    let Some(first) = behaviour.not_finite.first() else { return Ok(vec![]) };
     let share = bad as f64 / all as f64;
     let message = format!("the features of {bad} of {all} samples are NaN or infinite, first: {first}.");
     let fix = "run in float32; look for a mask of nothing but padding, a division by 0 or the root of a negative number; \

@@ -12,10 +12,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let numbers = match anatomy(evidence) {
-        Ok(found) => &found.numbers,
-        Err(missing) => return missing,
-    };
+    let numbers = &anatomy(evidence)?.numbers;
     let fix = "fetch the file again and compare its digest; if it is the same, the training diverged: take another checkpoint";
     let mut findings = vec![];
     if numbers.not_finite.count > 0 {
@@ -27,5 +24,5 @@ fn judge(evidence: &Evidence) -> Verdict {
         let message = format!("weights are absurdly large: {}.", listed(&numbers.huge));
         findings.push(Finding::new(CHECK.id, Severity::Fatal, message, fix).measured(numbers.huge.count as f64, 0.0));
     }
-    Verdict::of(findings)
+    Ok(findings)
 }

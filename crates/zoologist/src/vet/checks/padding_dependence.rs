@@ -1,8 +1,7 @@
 //! `padding-dependence`: features of a text that change when it is padded.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{behaviour, value};
-use crate::extract::behaviour::Measured;
+use super::{behaviour, unwanted_change};
 
 pub const CHECK: Check = Check {
     id: "padding-dependence",
@@ -15,18 +14,7 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 1e-3;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let behaviour = match behaviour(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
-    let found = match value(&behaviour.padding) {
-        Ok(found) => found,
-        Err(other) => return other,
-    };
-    let noise = if let Measured::Value(noise) = behaviour.repeated { noise } else { 0.0 };
-    if found <= MOST.max(3.0 * noise) {
-        return Verdict::Ok;
-    }
+    let Some(found) = unwanted_change(evidence, &behaviour(evidence)?.padding, MOST)? else { return Ok(vec![]) };
     let message = format!("padding a text to twice its length moves its features by {found:.1e} of the largest one.");
     let fix = "pass and honour attention_mask: mask the attention, take the mean over real tokens only; else run texts of \
                equal length together";

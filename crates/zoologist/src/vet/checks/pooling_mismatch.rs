@@ -1,7 +1,7 @@
 //! `pooling-mismatch`: token states that are pooled otherwise than the model was trained.
 
 use super::super::{Check, Confidence, Evidence, Finding, ProbedPooling, Severity, Stage, Verdict};
-use super::{only_for, points, sample, takes_texts};
+use super::{not_applicable, not_run, papers, points, sample, takes};
 use crate::zoo::{ModelInput, TokenPooling};
 
 pub const CHECK: Check = Check {
@@ -24,16 +24,12 @@ pub fn proposed_pooling(evidence: &Evidence) -> Option<TokenPooling> {
 }
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(false) {
-        return only_for("texts");
-    }
-    let dense = evidence.papers.has_dense.then(dense);
-    match compared(evidence) {
-        Verdict::Findings(mut findings) => {
-            findings.extend(dense);
-            Verdict::Findings(findings)
-        }
-        other => dense.map_or(other, Verdict::from),
+    takes(evidence, "texts")?;
+    let dense = papers(evidence)?.has_dense.then(dense);
+    match (compared(evidence), dense) {
+        (Ok(findings), dense) => Ok(findings.into_iter().chain(dense).collect()),
+        (Err(_), Some(dense)) => dense.into(),
+        (unmade, None) => unmade,
     }
 }
 
@@ -47,26 +43,23 @@ fn dense() -> Finding {
 }
 
 fn compared(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     let Some(ModelInput::Texts(settings)) = evidence.model.as_ref().map(|model| &model.input) else {
-        return Verdict::NotRun("the model can't be read".to_owned());
+        return not_run("the model can't be read");
     };
     if sample.poolings.is_empty() {
-        return Verdict::NotRun("it needs labels, and token states that are pooled here".to_owned());
+        return not_run("it needs labels, and token states that are pooled here");
     }
     let Some(declared) = sample.poolings.iter().find(|found| found.pooling == settings.pooling) else {
-        return Verdict::NotApplicable(format!("{} pooling is declared, and is not compared", settings.pooling.word()));
+        return not_applicable(format!("{} pooling is declared, and is not compared", settings.pooling.word()));
     };
     let value = |found: &&ProbedPooling| found.probe.value().unwrap_or(f64::NEG_INFINITY);
-    let Some(best) = sample.poolings.iter().max_by(|a, b| value(a).total_cmp(&value(b))) else { return Verdict::Ok };
+    let Some(best) = sample.poolings.iter().max_by(|a, b| value(a).total_cmp(&value(b))) else { return Ok(vec![]) };
     let Some((difference, error)) = best.probe.above(&declared.probe) else {
-        return Verdict::NotRun("the probes can't be compared".to_owned());
+        return not_run("the probes can't be compared");
     };
     if best.pooling == declared.pooling || difference <= ERRORS * error {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let (own, other) = (declared.pooling.word(), best.pooling.word());
     let message = format!(

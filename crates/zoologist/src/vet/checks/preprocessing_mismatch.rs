@@ -2,7 +2,7 @@
 
 use super::super::preprocessing::decide;
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{only_for, sample, takes_texts};
+use super::{anatomy, not_run, percent, sample, takes};
 use crate::zoo::ModelInput;
 use crate::zoo::preprocessing::{Preprocessing, Resize};
 
@@ -15,24 +15,23 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(true) {
-        return only_for("pictures");
-    }
-    let Some(model) = &evidence.model else { return Verdict::NotRun("the model can't be read".to_owned()) };
+    takes(evidence, "pictures")?;
+    let Some(model) = &evidence.model else { return not_run("the model can't be read") };
     let framed = if let ModelInput::Pictures(how) = &model.input { framed(how) } else { None };
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return framed.map_or(missing, Verdict::from),
-    };
-    if sample.candidates.len() < 2 {
-        let missing = Verdict::NotRun("no other preprocessing could be tried".to_owned());
-        return framed.map_or(missing, Verdict::from);
+    match (compared(evidence), framed) {
+        (Ok(findings), framed) => Ok(framed.into_iter().chain(findings).collect()),
+        (Err(_), Some(framed)) => framed.into(),
+        (unmade, None) => unmade,
     }
-    let anatomy = match super::anatomy(evidence) {
-        Ok(anatomy) => anatomy,
-        Err(missing) => return missing,
-    };
-    Verdict::of(framed.into_iter().chain(decide(CHECK.id, evidence, sample, anatomy)).collect())
+}
+
+/// The declared way against the others.
+fn compared(evidence: &Evidence) -> Verdict {
+    let (sample, anatomy) = (sample(evidence)?, anatomy(evidence)?);
+    if sample.candidates.len() < 2 {
+        return not_run("no other preprocessing could be tried");
+    }
+    Ok(decide(CHECK.id, evidence, sample, anatomy))
 }
 
 /// A crop that is larger than the picture after resizing: black surrounds it.
@@ -45,7 +44,7 @@ fn framed(how: &Preprocessing) -> Option<Finding> {
             "pictures are resized to {edge} pixels and cropped to {} × {}: {} of each side is a black border.",
             crop.height,
             crop.width,
-            super::percent(share)
+            percent(share)
         )
     };
     let fix = "resize to at least the size of the crop: edit size and crop_size in preprocessor_config.json";

@@ -1,6 +1,7 @@
 //! `provenance`: what the model is and where it is from. It always says something.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
+use super::{not_run, papers};
 
 pub const CHECK: Check = Check {
     id: "provenance",
@@ -11,8 +12,8 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let Some(model) = &evidence.model else { return Verdict::NotRun("the model can't be read".to_owned()) };
-    let papers = &evidence.papers;
+    let Some(model) = &evidence.model else { return not_run("the model can't be read") };
+    let papers = papers(evidence)?;
     let license = papers.license.as_deref().map_or("no licence is stated".to_owned(), |license| {
         format!("licence {}", crate::base::path_text::escape(license))
     });

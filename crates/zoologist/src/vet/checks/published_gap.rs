@@ -2,7 +2,7 @@
 
 use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
 use super::label_permutation::{Answers, answers};
-use super::percent;
+use super::{not_applicable, papers, percent};
 use crate::zoo::Published;
 
 pub const CHECK: Check = Check {
@@ -23,20 +23,17 @@ fn is_accuracy(metric: &str) -> bool {
 
 fn judge(evidence: &Evidence) -> Verdict {
     let accuracy = |published: &&Published| is_accuracy(&published.metric) && (0.0..=1.0).contains(&published.value);
-    let Some(published) = evidence.papers.published.iter().find(accuracy) else {
-        return Verdict::NotApplicable("the card publishes no accuracy".to_owned());
+    let Some(published) = papers(evidence)?.published.iter().find(accuracy) else {
+        return not_applicable("the card publishes no accuracy");
     };
-    let Answers { pairs, .. } = match answers(evidence) {
-        Ok(found) => found,
-        Err(other) => return other,
-    };
+    let Answers { pairs, .. } = answers(evidence)?;
     let n = pairs.len() as f64;
     let here = pairs.iter().filter(|(label, answer)| label == answer).count() as f64 / n.max(1.0);
     let error =
         (published.value * (1.0 - published.value) / n.max(1.0)).sqrt().max((here * (1.0 - here) / n.max(1.0)).sqrt());
     let gap = published.value - here;
     if gap <= ERRORS * error || gap <= POINTS {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let message = format!(
         "the card says {} on {}, here it is {} on {} samples (standard error {}).",

@@ -2,7 +2,7 @@
 
 use super::super::measure::mean_cosine;
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::sample;
+use super::{not_run, sample};
 use crate::score::effective_rank;
 
 pub const CHECK: Check = Check {
@@ -23,13 +23,10 @@ const ALIKE: f64 = 0.999;
 const NARROW: usize = 4;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    let sample = sample(evidence)?;
     let (rows, dim) = (sample.features.rows(), sample.features.dim());
     if rows < 10 || dim < NARROW {
-        return Verdict::NotRun("it needs ten samples and four features".to_owned());
+        return not_run("it needs ten samples and four features");
     }
     let most = dim.min(rows - 1) as f64;
     let rank = effective_rank(&sample.features).unwrap_or(0.0);
@@ -47,5 +44,5 @@ fn judge(evidence: &Evidence) -> Verdict {
         let message = format!("all feature vectors point the same way: mean cosine {cosine:.4}.");
         return Finding::new(CHECK.id, Severity::Medium, message, fix).measured(cosine, ALIKE).into();
     }
-    Verdict::Ok
+    Ok(vec![])
 }

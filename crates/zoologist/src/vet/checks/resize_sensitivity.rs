@@ -2,7 +2,7 @@
 
 use super::super::measure::{cosines, median};
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{only_for, points, sample, takes_texts};
+use super::{not_applicable, not_run, points, sample, takes};
 
 pub const CHECK: Check = Check {
     id: "resize-sensitivity",
@@ -15,18 +15,13 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 0.05;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(true) {
-        return only_for("pictures");
-    }
-    let sample = match sample(evidence) {
-        Ok(sample) => sample,
-        Err(missing) => return missing,
-    };
+    takes(evidence, "pictures")?;
+    let sample = sample(evidence)?;
     if sample.is_of_size {
-        return Verdict::NotApplicable("every picture already has the size that the network takes".to_owned());
+        return not_applicable("every picture already has the size that the network takes");
     }
     if sample.resized.is_empty() {
-        return Verdict::NotRun("no other resizing could be tried".to_owned());
+        return not_run("no other resizing could be tried");
     }
     let change = |place: usize| {
         let cosines = cosines(&sample.features, &sample.resized[place].features);
@@ -34,7 +29,7 @@ fn judge(evidence: &Evidence) -> Verdict {
     };
     let changes: Vec<f64> = (0..sample.resized.len()).map(change).collect();
     let worst = changes.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
-    let Some((place, worst)) = worst.filter(|(_, worst)| *worst > MOST) else { return Verdict::Ok };
+    let Some((place, worst)) = worst.filter(|(_, worst)| *worst > MOST) else { return Ok(vec![]) };
     let declared = sample.candidates.first().and_then(|declared| declared.probe.as_ref());
     let described = |place: usize| {
         let other = &sample.resized[place];

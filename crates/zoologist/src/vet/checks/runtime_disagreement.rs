@@ -1,7 +1,7 @@
 //! `runtime-disagreement`: the two runtimes against each other.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::behaviour;
+use super::{behaviour, not_applicable, not_run};
 use crate::extract::behaviour::Measured;
 
 pub const CHECK: Check = Check {
@@ -15,15 +15,12 @@ pub const CHECK: Check = Check {
 const LEAST: f64 = 0.999;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let behaviour = match behaviour(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let behaviour = behaviour(evidence)?;
     match &behaviour.other {
-        None => Verdict::NotRun("there is no second runtime for this model".to_owned()),
-        Some((_, Measured::Impossible(reason))) => Verdict::NotApplicable(reason.clone()),
-        Some((_, Measured::Failed(reason))) => Verdict::NotRun(format!("the other runtime can't run it: {reason}")),
-        Some((_, Measured::Value(cosine))) if *cosine >= LEAST => Verdict::Ok,
+        None => not_run("there is no second runtime for this model"),
+        Some((_, Measured::Impossible(reason))) => not_applicable(reason.clone()),
+        Some((_, Measured::Failed(reason))) => not_run(format!("the other runtime can't run it: {reason}")),
+        Some((_, Measured::Value(cosine))) if *cosine >= LEAST => Ok(vec![]),
         Some((name, Measured::Value(cosine))) => {
             let message = format!(
                 "features of the same sample differ between the runtimes: least cosine with {name} {cosine:.4}."

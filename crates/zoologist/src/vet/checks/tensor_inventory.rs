@@ -2,6 +2,8 @@
 
 use super::super::{Check, Evidence, Finding, Refusal, Severity, Stage, Verdict};
 use super::{anatomy, listed};
+use crate::extract::anatomy::Anatomy;
+use crate::extract::onnx::Names;
 
 pub const CHECK: Check = Check {
     id: "tensor-inventory",
@@ -12,46 +14,34 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let mut findings = vec![];
     if let Some(Refusal::Tensors(reason)) = &evidence.refusal {
+        // What the files show is told with more detail than the runtime's refusal.
+        let seen = evidence.anatomy.as_ref().map(faults).filter(|faults| !faults.is_empty());
         let message = format!("the network can't be filled with these weights: {reason}");
-        findings.push(Finding::new(CHECK.id, Severity::Fatal, message, FIX));
+        return Ok(seen.unwrap_or_else(|| vec![Finding::new(CHECK.id, Severity::Fatal, message, FIX)]));
     }
-    match anatomy(evidence) {
-        Err(_) if !findings.is_empty() => {}
-        Err(missing) => return missing,
-        Ok(found) => {
-            let all = found.missing.count;
-            if all > 0 {
-                let message = format!(
-                    "{all} weights are missing (first: {}); this model would run with made-up values there.",
-                    listed(&found.missing)
-                );
-                findings.push(Finding::new(CHECK.id, Severity::Fatal, message, FIX).measured(all as f64, 0.0));
-            }
-            if found.misfits.count > 0 {
-                let message = format!("weights don't fit the network: {}.", listed(&found.misfits));
-                let count = found.misfits.count as f64;
-                findings.push(Finding::new(CHECK.id, Severity::Fatal, message, FIX).measured(count, 0.0));
-            }
-            if found.unused.count > 0 {
-                let message = format!(
-                    "{} weights of the file are used by nothing: {}.",
-                    found.unused.count,
-                    listed(&found.unused)
-                );
-                let fix = "check that the export kept the part you want; else harmless";
-                findings.push(
-                    Finding::new(CHECK.id, Severity::Info, message, fix).measured(found.unused.count as f64, 0.0),
-                );
-            }
-            // What the runtime says of the same fault in its own words adds nothing.
-            if findings.iter().filter(|finding| finding.severity == Severity::Fatal).count() > 1 {
-                findings.remove(0);
-            }
-        }
-    }
-    Verdict::of(findings)
+    let found = anatomy(evidence)?;
+    let unused = (found.unused.count > 0).then(|| {
+        let count = found.unused.count;
+        let message = format!("{count} weights of the file are used by nothing: {}.", listed(&found.unused));
+        let fix = "check that the export kept the part you want; else harmless";
+        Finding::new(CHECK.id, Severity::Info, message, fix).measured(count as f64, 0.0)
+    });
+    Ok(faults(found).into_iter().chain(unused).collect())
+}
+
+/// Weights that are missing or don't fit.
+fn faults(found: &Anatomy) -> Vec<Finding> {
+    let fault = |names: &Names, message: &dyn Fn(String) -> String| {
+        let finding = || Finding::new(CHECK.id, Severity::Fatal, message(listed(names)), FIX);
+        (names.count > 0).then(|| finding().measured(names.count as f64, 0.0))
+    };
+    let all = found.missing.count;
+    let missing = |first: String| {
+        format!("{all} weights are missing (first: {first}); this model would run with made-up values there.")
+    };
+    let misfits = |first: String| format!("weights don't fit the network: {first}.");
+    fault(&found.missing, &missing).into_iter().chain(fault(&found.misfits, &misfits)).collect()
 }
 
 const FIX: &str = "load the class that these weights belong to (head or backbone; does a prefix of the names differ?) and \

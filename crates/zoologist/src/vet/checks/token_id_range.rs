@@ -1,7 +1,7 @@
 //! `token-id-range`: a tokenizer that gives ids the table of token vectors has no row for.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{anatomy, only_for, takes_texts};
+use super::{anatomy, not_run, takes};
 
 pub const CHECK: Check = Check {
     id: "token-id-range",
@@ -12,16 +12,11 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(false) {
-        return only_for("texts");
-    }
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
-    let Some(vocabulary) = &found.vocabulary else { return Verdict::NotRun("no tokenizer was read".to_owned()) };
+    takes(evidence, "texts")?;
+    let found = anatomy(evidence)?;
+    let Some(vocabulary) = &found.vocabulary else { return not_run("no tokenizer was read") };
     let (Some(rows), Some(largest)) = (vocabulary.rows, vocabulary.largest) else {
-        return Verdict::NotRun("the table that the ids pick from can't be told in this graph".to_owned());
+        return not_run("the table that the ids pick from can't be told in this graph");
     };
     if vocabulary.beyond > 0 {
         let texts = found.texts.as_ref().filter(|texts| texts.beyond > 0);
@@ -44,5 +39,5 @@ fn judge(evidence: &Evidence) -> Verdict {
             .measured(largest as f64, rows as f64 - 1.0)
             .into();
     }
-    Verdict::Ok
+    Ok(vec![])
 }

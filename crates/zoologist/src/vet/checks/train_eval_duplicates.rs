@@ -1,7 +1,7 @@
 //! `train-eval-duplicates`: samples that training and evaluation share.
 
 use super::super::{Check, Copies, Evidence, Finding, Severity, Stage, Verdict};
-use super::percent;
+use super::{duplicates, percent};
 
 pub const CHECK: Check = Check {
     id: "train-eval-duplicates",
@@ -14,16 +14,12 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 0.01;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let Some(found) = &evidence.duplicates else {
-        return Verdict::NotRun(
-            if evidence.has_data { "the samples were not compared" } else { "no data set was given" }.to_owned(),
-        );
-    };
+    let found = duplicates(evidence)?;
     let count = found.exact.count + found.near.count;
     let all = found.splits.evaluation.unwrap_or(found.samples).max(1);
     let share = count as f64 / all as f64;
     if count == 0 {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let fix = "keep copies in one split: group them, or drop them from training";
     let seen = examples(&found.exact).chain(examples(&found.near)).collect::<Vec<_>>();

@@ -1,7 +1,7 @@
 //! `train-mode-graph`: a graph that was exported in training mode.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::anatomy;
+use super::{anatomy, not_applicable};
 use crate::zoo::Form;
 
 pub const CHECK: Check = Check {
@@ -13,15 +13,12 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let found = anatomy(evidence)?;
     if evidence.model.as_ref().is_some_and(|model| model.form != Form::Onnx) {
-        return Verdict::NotApplicable("only an ONNX graph can be in training mode".to_owned());
+        return not_applicable("only an ONNX graph can be in training mode");
     }
     let nodes = &found.training;
-    let Some(first) = nodes.first() else { return Verdict::Ok };
+    let Some(first) = nodes.first() else { return Ok(vec![]) };
     let more = if nodes.len() > 1 { format!(", and {} more", nodes.len() - 1) } else { String::new() };
     let effect = match (nodes.iter().any(|node| node.by_batch), nodes.iter().all(|node| node.by_batch)) {
         (true, true) => "features depend on the samples beside a sample",

@@ -1,7 +1,7 @@
 //! `truncation-rate`: texts that are cut without a word.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::{anatomy, only_for, percent, takes_texts};
+use super::{not_applicable, percent, texts};
 
 pub const CHECK: Check = Check {
     id: "truncation-rate",
@@ -14,19 +14,12 @@ pub const CHECK: Check = Check {
 const STEPS: [(f64, Severity); 2] = [(0.25, Severity::Medium), (0.05, Severity::Low)];
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(false) {
-        return only_for("texts");
-    }
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
-    let Some(texts) = &found.texts else { return Verdict::NotRun("it needs texts".to_owned()) };
+    let texts = texts(evidence)?;
     let Some(limit) = texts.limit else {
-        return Verdict::NotApplicable("the model states no longest text".to_owned());
+        return not_applicable("the model states no longest text");
     };
     let share = texts.truncated as f64 / texts.texts.max(1) as f64;
-    let Some((least, severity)) = STEPS.iter().find(|(least, _)| share > *least) else { return Verdict::Ok };
+    let Some((least, severity)) = STEPS.iter().find(|(least, _)| share > *least) else { return Ok(vec![]) };
     let message =
         format!("{} of the texts are cut at {limit} tokens (median loss {}).", percent(share), texts.median_lost);
     let fix =

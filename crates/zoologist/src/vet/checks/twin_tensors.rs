@@ -12,10 +12,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
+    let found = anatomy(evidence)?;
     let mut findings = vec![];
     let twins = &found.numbers.twins;
     if twins.count > 0 {
@@ -28,5 +25,5 @@ fn judge(evidence: &Evidence) -> Verdict {
         let fix = "unused tokens are often left so; see untrained-embedding-rows for those that occur in your texts";
         findings.push(Finding::new(CHECK.id, Severity::Info, message, fix).measured(vocabulary.equal_rows as f64, 0.0));
     }
-    Verdict::of(findings)
+    Ok(findings)
 }

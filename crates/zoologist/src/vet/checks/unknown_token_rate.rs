@@ -1,7 +1,7 @@
 //! `unknown-token-rate`: a vocabulary that does not know the user's words, and what their case has to do with it.
 
 use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::{anatomy, only_for, percent, takes_texts};
+use super::{not_run, percent, texts};
 use crate::extract::anatomy::TextFacts;
 
 pub const CHECK: Check = Check {
@@ -16,16 +16,9 @@ const MOST_UNKNOWN: f64 = 0.05;
 const MOST_PER_WORD: f64 = 3.0;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(false) {
-        return only_for("texts");
-    }
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
-    let Some(texts) = &found.texts else { return Verdict::NotRun("it needs texts".to_owned()) };
+    let texts = texts(evidence)?;
     if texts.tokens == 0 {
-        return Verdict::NotRun("the tokenizer makes no token of these texts".to_owned());
+        return not_run("the tokenizer makes no token of these texts");
     }
     let share = |count: u64| count as f64 / texts.tokens as f64;
     let (unknown, per_word) = (share(texts.unknown), texts.tokens as f64 / texts.words.max(1) as f64);
@@ -45,7 +38,7 @@ fn judge(evidence: &Evidence) -> Verdict {
         let finding = Finding::new(CHECK.id, Severity::Medium, message, fix).sure(Confidence::Medium);
         return finding.measured(per_word, MOST_PER_WORD).seen(figures(texts, per_word)).into();
     }
-    Verdict::Ok
+    Ok(vec![])
 }
 
 fn figures(texts: &TextFacts, per_word: f64) -> Vec<String> {

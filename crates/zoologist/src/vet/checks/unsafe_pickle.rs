@@ -1,7 +1,7 @@
 //! `unsafe-pickle`: weights as a Python pickle, which can run code when it is loaded.
 
 use super::super::{Check, Evidence, Finding, Severity, Stage, Verdict};
-use super::listed;
+use super::{listed, papers};
 use crate::extract::anatomy::PickleFacts;
 
 pub const CHECK: Check = Check {
@@ -13,13 +13,14 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let facts = evidence.anatomy.as_ref().map_or(&[][..], |anatomy| &anatomy.pickles[..]);
-    if evidence.papers.pickles.is_empty() {
-        return Verdict::Ok;
+    let facts = &evidence.pickles;
+    let papers = papers(evidence)?;
+    if papers.pickles.is_empty() {
+        return Ok(vec![]);
     }
-    let only = !evidence.papers.has_other_weights;
+    let only = !papers.has_other_weights;
     let finding = |place: usize| {
-        let file = crate::base::path_text::show(&evidence.papers.pickles[place]);
+        let file = crate::base::path_text::show(&papers.pickles[place]);
         let found = facts.get(place).map_or_else(|| "it was not read".to_owned(), imports);
         let dangerous = facts.get(place).is_none_or(is_dangerous);
         let severity = match (only, dangerous) {
@@ -33,7 +34,7 @@ fn judge(evidence: &Evidence) -> Verdict {
                    sandbox with weights_only=True, save it with safetensors, export it with tools/export.py";
         Finding::new(CHECK.id, severity, message, fix)
     };
-    Verdict::of((0..evidence.papers.pickles.len()).map(finding).collect())
+    Ok((0..papers.pickles.len()).map(finding).collect())
 }
 
 fn is_dangerous(facts: &PickleFacts) -> bool {

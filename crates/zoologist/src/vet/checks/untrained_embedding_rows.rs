@@ -1,7 +1,7 @@
 //! `untrained-embedding-rows`: tokens of the user's texts whose vectors were never trained.
 
 use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::{anatomy, only_for, percent, takes_texts};
+use super::{anatomy, not_run, percent, texts};
 
 pub const CHECK: Check = Check {
     id: "untrained-embedding-rows",
@@ -15,20 +15,14 @@ pub const CHECK: Check = Check {
 const ALL: f64 = 0.5;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    if takes_texts(evidence) == Some(false) {
-        return only_for("texts");
-    }
-    let found = match anatomy(evidence) {
-        Ok(found) => found,
-        Err(missing) => return missing,
-    };
-    let Some(texts) = &found.texts else { return Verdict::NotRun("it needs texts".to_owned()) };
-    if texts.occurring == 0 || found.vocabulary.as_ref().is_none_or(|vocabulary| vocabulary.rows.is_none()) {
-        return Verdict::NotRun("the table that the ids pick from can't be told in this graph".to_owned());
+    let texts = texts(evidence)?;
+    if texts.occurring == 0 || anatomy(evidence)?.vocabulary.as_ref().is_none_or(|vocabulary| vocabulary.rows.is_none())
+    {
+        return not_run("the table that the ids pick from can't be told in this graph");
     }
     let share = texts.untrained as f64 / texts.occurring as f64;
     if texts.untrained == 0 || share > ALL {
-        return Verdict::Ok;
+        return Ok(vec![]);
     }
     let tokens = texts.untrained_tokens as f64 / texts.tokens.max(1) as f64;
     let message = format!(

@@ -2,7 +2,7 @@
 //! none, trained weights do too.
 
 use super::super::{Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::{anatomy, listed};
+use super::{anatomy, listed, not_applicable};
 use crate::extract::anatomy::{Share, Signs};
 
 pub const CHECK: Check = Check {
@@ -17,12 +17,9 @@ pub const CHECK: Check = Check {
 const MOST: f64 = 0.8;
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let signs = match anatomy(evidence) {
-        Ok(found) => &found.freshness,
-        Err(missing) => return missing,
-    };
+    let signs = &anatomy(evidence)?.freshness;
     if signs.laws.all == 0 {
-        return Verdict::NotApplicable("there are no weight matrices of 200 numbers or more".to_owned());
+        return not_applicable("there are no weight matrices of 200 numbers or more");
     }
     let seen = kinds(signs);
     if seen.len() >= 2 && share(signs.laws) >= MOST {
@@ -41,7 +38,7 @@ fn judge(evidence: &Evidence) -> Verdict {
         let finding = Finding::new(CHECK.id, Severity::Info, message, fix).sure(Confidence::Medium);
         return finding.measured(signs.fresh.count as f64, 0.0).into();
     }
-    Verdict::Ok
+    Ok(vec![])
 }
 
 /// The kinds of evidence that were seen, in words.

@@ -12,10 +12,7 @@ pub const CHECK: Check = Check {
 };
 
 fn judge(evidence: &Evidence) -> Verdict {
-    let numbers = match anatomy(evidence) {
-        Ok(found) => &found.numbers,
-        Err(missing) => return missing,
-    };
+    let numbers = &anatomy(evidence)?.numbers;
     let mut findings = vec![];
     for (names, what) in
         [(&numbers.constant, "weight matrices hold one number only"), (&numbers.dead_norms, "norms multiply by 0")]
@@ -27,5 +24,5 @@ fn judge(evidence: &Evidence) -> Verdict {
             findings.push(Finding::new(CHECK.id, Severity::Medium, message, fix).measured(names.count as f64, 0.0));
         }
     }
-    Verdict::of(findings)
+    Ok(findings)
 }
