@@ -5,7 +5,7 @@
 //! compressing and small changes of brightness leave nearly all bits; other pictures differ in about half of them.
 //! After the DCT hash of Zauner (2010), "Implementation and benchmarking of perceptual image hash functions".
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::f64::consts::PI;
 
 /// Width and height of the picture that is transformed.
@@ -39,37 +39,40 @@ pub fn hash(width: u32, height: u32, pixels: &[u8]) -> Option<u64> {
     (power.sqrt() >= LEAST_DEVIATION).then(|| varying.iter().enumerate().map(bit).sum())
 }
 
+/// With how many that follow it a hash is compared among those that share a band.
+pub const CROWD: usize = 256;
+
 /// In how many bits two hashes differ: the Hamming distance, 0 to 64.
 pub fn distance(one: u64, other: u64) -> u32 {
     (one ^ other).count_ones()
 }
 
-/// The pairs (place in `hashes`, place in `others`) of hashes that differ in `most` bits at the most, ascending.
+/// The pairs of places, the smaller first, whose hashes differ in `most` bits at the most, ascending.
 ///
 /// The bits are cut into one band more than may differ, so one band at least is the same in both hashes of a pair. Only
-/// hashes with a band in common are compared: for small `most` far fewer than all.
-pub fn pairs_within(hashes: &[Option<u64>], others: &[Option<u64>], most: u32) -> Vec<(usize, usize)> {
+/// hashes with a band in common are compared: for small `most` far fewer than all. In a crowd of more than [`CROWD`] each
+/// is compared with as many that follow it and no more: of many pictures that look alike not every pair is wanted.
+pub fn pairs_within(hashes: &[Option<u64>], most: u32) -> Vec<(usize, usize)> {
     let bands = most.min(u64::BITS) + 1;
     let mut pairs: Vec<(usize, usize)> =
-        (0..bands).flat_map(|band| pairs_in_band(hashes, others, most, mask(band, bands))).collect();
+        (0..bands).flat_map(|band| pairs_in_band(hashes, most, mask(band, bands))).collect();
     pairs.sort_unstable();
     pairs.dedup();
     pairs
 }
 
 /// The pairs within the distance that have these bits in common.
-fn pairs_in_band(hashes: &[Option<u64>], others: &[Option<u64>], most: u32, mask: u64) -> Vec<(usize, usize)> {
-    let mut alike: HashMap<u64, Vec<(usize, u64)>> = HashMap::new();
-    for (place, other) in present(others) {
-        alike.entry(other & mask).or_default().push((place, other));
-    }
-    let mut pairs = vec![];
+fn pairs_in_band(hashes: &[Option<u64>], most: u32, mask: u64) -> Vec<(usize, usize)> {
+    let mut alike: BTreeMap<u64, Vec<(usize, u64)>> = BTreeMap::new();
     for (place, hash) in present(hashes) {
-        let candidates = alike.get(&(hash & mask)).into_iter().flatten();
-        let near = candidates.filter(|&&(_, other)| distance(hash, other) <= most);
-        pairs.extend(near.map(|&(other, _)| (place, other)));
+        alike.entry(hash & mask).or_default().push((place, hash));
     }
-    pairs
+    let near = |bucket: Vec<(usize, u64)>| -> Vec<(usize, usize)> {
+        let after = |place: usize| bucket.iter().skip(place + 1).take(CROWD);
+        let pairs = bucket.iter().enumerate().flat_map(|(place, one)| after(place).map(move |other| (*one, *other)));
+        pairs.filter(|(one, other)| distance(one.1, other.1) <= most).map(|(one, other)| (one.0, other.0)).collect()
+    };
+    alike.into_values().flat_map(near).collect()
 }
 
 fn present(hashes: &[Option<u64>]) -> impl Iterator<Item = (usize, u64)> {
@@ -220,14 +223,20 @@ mod tests {
         let mut random = Random(5);
         let mut flipped = |hash: u64, bits: u64| (0..bits).fold(hash, |hash, _| hash ^ 1 << random.below(64));
         let hashes: Vec<Option<u64>> = (0..40).map(|place| (place % 7 > 0).then(|| flipped(0, 40))).collect();
-        let others: Vec<Option<u64>> =
-            (0..200).map(|place| hashes[place % 40].map(|hash| flipped(hash, place as u64 % 9))).collect();
+        let others = (0..200).map(|place| hashes[place % 40].map(|hash| flipped(hash, place as u64 % 9)));
+        let hashes: Vec<Option<u64>> = hashes.iter().copied().chain(others.collect::<Vec<_>>()).collect();
         for most in [0, 1, 4, 10, 63, 64, u32::MAX] {
             let near = |(one, other): &(usize, usize)| {
-                hashes[*one].zip(others[*other]).is_some_and(|(one, other)| distance(one, other) <= most)
+                hashes[*one].zip(hashes[*other]).is_some_and(|(one, other)| distance(one, other) <= most)
             };
-            let all = (0..40).flat_map(|one| (0..200).map(move |other| (one, other)));
-            assert_eq!(pairs_within(&hashes, &others, most), all.filter(near).collect::<Vec<_>>(), "{most}");
+            let all = (0..240).flat_map(|one| (one + 1..240).map(move |other| (one, other)));
+            assert_eq!(pairs_within(&hashes, most), all.filter(near).collect::<Vec<_>>(), "{most}");
         }
+    }
+
+    #[test]
+    fn in_a_crowd_not_every_pair_is_made() {
+        let pairs = pairs_within(&vec![Some(7); 2000], 4);
+        assert_eq!(pairs.len(), (0..2000).map(|place: usize| CROWD.min(1999 - place)).sum::<usize>());
     }
 }

@@ -78,12 +78,8 @@ pub fn unlabelled(path: &Path, table: &TableOptions, limit: usize, seed: Seed, s
     selected(&dataset, &order, store)
 }
 
-/// The first samples of a data set as they stand.
-pub fn first_of(dataset: &Dataset, count: usize, store: &Store) -> Result<Job, Error> {
-    selected(dataset, &(0..count).collect::<Vec<_>>(), store)
-}
-
-fn selected(dataset: &Dataset, rows: &[usize], store: &Store) -> Result<Job, Error> {
+/// Some samples of a data set, without their labels.
+pub fn selected(dataset: &Dataset, rows: &[usize], store: &Store) -> Result<Job, Error> {
     let dataset = Dataset {
         inputs: dataset.inputs.select(rows),
         splits: rows.iter().map(|&row| dataset.splits[row]).collect(),

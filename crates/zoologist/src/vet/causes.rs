@@ -74,18 +74,21 @@ const EXPLAINS: [(&str, &[&str]); 14] = [
     ("label-permutation", &["published-gap"]),
 ];
 
-/// Marks what is explained, with no higher severity than `medium`, and puts the findings into order: by severity, and those
-/// of one severity as they stand.
+/// Marks what is explained, and puts the findings into order: by severity, and those of one severity as they stand. The
+/// cause becomes as severe as the worst that follows from it, and what follows at most `medium`.
 pub fn explain(findings: &mut [Finding]) {
     for (cause, effects) in EXPLAINS {
         // What only may be so explains nothing.
-        let known = findings.iter().any(|finding| {
+        let is_cause = |finding: &Finding| {
             finding.check == cause && finding.severity >= Severity::Medium && finding.caused_by.is_none()
-        });
-        let explained = findings.iter_mut().filter(|finding| known && effects.contains(&finding.check));
-        for finding in explained.filter(|finding| finding.caused_by.is_none()) {
-            finding.caused_by = Some(cause);
-            finding.severity = finding.severity.min(Severity::Medium);
+        };
+        let Some(place) = findings.iter().position(is_cause) else { continue };
+        for other in 0..findings.len() {
+            if effects.contains(&findings[other].check) && findings[other].caused_by.is_none() {
+                findings[place].severity = findings[place].severity.max(findings[other].severity);
+                findings[other].caused_by = Some(cause);
+                findings[other].severity = findings[other].severity.min(Severity::Medium);
+            }
         }
     }
     findings.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.caused_by.is_some()));

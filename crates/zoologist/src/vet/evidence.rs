@@ -172,6 +172,8 @@ pub struct ProbedPooling {
 pub struct Duplicates {
     /// How many samples were compared.
     pub samples: usize,
+    /// How many of these are for evaluation.
+    pub compared_evaluation: usize,
     /// Samples of the same content.
     pub exact: Copies,
     /// Samples that look alike, exact ones not counted.
@@ -184,12 +186,12 @@ pub struct Duplicates {
     pub splits: SplitFacts,
 }
 
-/// Pairs of samples.
+/// Samples that have copies.
 #[derive(Debug, Clone, Default)]
 pub struct Copies {
     /// Evaluation samples that occur in training too; all that have a copy where there are no splits.
     pub count: usize,
-    /// Some of them: `a = b`.
+    /// Some of them, by name.
     pub examples: Vec<String>,
 }
 

@@ -96,6 +96,12 @@ impl Selection {
         (self.only.is_empty() || named(&self.only)) && !named(&self.skip)
     }
 
+    /// The last stage of which a check is wanted.
+    pub fn last_stage(&self) -> Stage {
+        let stages = CHECKS.iter().filter(|check| self.wants(check.id)).map(|check| check.stage);
+        stages.max().unwrap_or(Stage::Files)
+    }
+
     /// The first name that no check has.
     pub fn unknown(&self) -> Option<&str> {
         let known = |name: &&String| CHECKS.iter().any(|check| check.id == **name);

@@ -14,6 +14,11 @@ use super::settings::json;
 use super::weights::Kind;
 use super::{Error, Form, Model};
 
+/// How files of PyTorch begin that are called `.bin`.
+const PICKLED: [&str; 4] = ["pytorch_model", "adapter_model", "training_args", "optimizer"];
+/// Folders within folders that are looked through, and files that are looked at.
+const DEEPEST: usize = 3;
+const MOST_FILES: usize = 10_000;
 /// The most that is read of a card's head.
 const LONGEST_HEAD: usize = 64 << 10;
 /// The most classes that are named.
@@ -122,13 +127,19 @@ fn of_folder(folder: &Path) -> Papers {
     papers
 }
 
-/// Files in the folder and in its own folders, in the order of their names.
+/// Files of weights in the folder and in the folders within it, in the order of their names.
 fn weight_files(root: &Root) -> Vec<PathBuf> {
-    let mut found = root.names(Path::new("")).unwrap_or_default();
-    let folders: Vec<PathBuf> = found.iter().filter(|name| root.folder().join(name).is_dir()).cloned().collect();
-    for folder in folders {
-        let inner = root.names(&folder).unwrap_or_default();
-        found.extend(inner.into_iter().map(|name| folder.join(name)));
+    let (mut found, mut level) = (vec![], vec![PathBuf::new()]);
+    for _ in 0..=DEEPEST {
+        let inside = |folder: &PathBuf| {
+            let names = root.names(folder).unwrap_or_default();
+            names.into_iter().map(|name| folder.join(name)).collect::<Vec<_>>()
+        };
+        let all: Vec<PathBuf> = level.iter().flat_map(inside).take(MOST_FILES).collect();
+        let is_folder =
+            |name: &PathBuf| std::fs::symlink_metadata(root.folder().join(name)).is_ok_and(|found| found.is_dir());
+        level = all.iter().filter(|name| is_folder(name)).cloned().collect();
+        found.extend(all);
     }
     found.retain(|name| Kind::of(name) != Kind::Other && root.find(name).is_ok_and(|found| found.is_some()));
     found
@@ -136,7 +147,12 @@ fn weight_files(root: &Root) -> Vec<PathBuf> {
 
 /// Whether a file begins as a pickle or as an archive of PyTorch does; `.bin` may be anything.
 fn is_pickle(path: &Path) -> bool {
-    if files::extension(path) != "bin" {
+    // Opening a pipe would wait for ever.
+    if !std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return false;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if files::extension(path) != "bin" || PICKLED.iter().any(|start| name.starts_with(start)) {
         return true;
     }
     let mut start = [0; 4];

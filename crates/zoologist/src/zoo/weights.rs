@@ -11,7 +11,7 @@ use super::{Error, Problem};
 /// Where the weights stand by convention, the best first (Optimum, Transformers.js).
 const USUAL: [&str; 2] = ["onnx/model.onnx", "model.onnx"];
 /// Pickles: PyTorch's files, and plain ones.
-const PICKLES: [&str; 6] = ["pt", "pth", "bin", "ckpt", "pkl", "pickle"];
+const PICKLES: [&str; 7] = ["pt", "pth", "bin", "ckpt", "pkl", "pickle", "joblib"];
 /// Keras and TensorFlow.
 const FOREIGN: [&str; 5] = ["h5", "keras", "hdf5", "pb", "tflite"];
 
@@ -33,7 +33,10 @@ pub(super) enum Kind {
 impl Kind {
     /// The kind of a file of that name.
     pub fn of(path: &Path) -> Self {
+        // Archives of PyTorch's first years.
+        let stem = extension(&path.with_extension(""));
         match extension(path).as_str() {
+            "tar" if PICKLES.contains(&stem.as_str()) => Self::Pickle,
             "onnx" => Self::Onnx,
             "safetensors" => Self::Safetensors,
             other if PICKLES.contains(&other) => Self::Pickle,

@@ -64,6 +64,8 @@ pub struct Anatomy {
     pub fixed: Vec<String>,
     /// Whether the graph shifts or scales its input itself.
     pub scales_its_input: bool,
+    /// Whether the features of a text model are pooled by the graph itself.
+    pub pools_itself: bool,
     /// The output that holds one number per class, if there is one.
     pub head: Option<String>,
     /// The running statistics of the batch norms whose inputs are looked at as signals of the preprocessing.

@@ -68,7 +68,9 @@ fn of_graph(graph: &Graph, plan: &NetworkPlan) -> Anatomy {
         ModelInput::Pictures(_) => graph.features(plan.features.as_deref()),
         ModelInput::Texts(_) => graph.token_states(plan.features.as_deref()),
     };
-    let features = features.ok().map(|source| source.value);
+    let features = features.ok();
+    let pools_itself = features.as_ref().is_some_and(|source| source.reason.ends_with("pooled by the model"));
+    let features = features.map(|source| source.value);
     Anatomy {
         format: crate::base::path_text::escape(&format!("ONNX{opset}{producer}")),
         operators: graph.operators(),
@@ -78,6 +80,7 @@ fn of_graph(graph: &Graph, plan: &NetworkPlan) -> Anatomy {
         misfits: graph.misfits(),
         training: features.as_deref().map(|value| graph.training_nodes(value)).unwrap_or_default(),
         fixed: graph.fixed_axes(),
+        pools_itself,
         scales_its_input: input.is_some_and(|input| graph.scales_its_input(&input)),
         head: graph.head(features.as_deref()),
         ..Anatomy::default()

@@ -47,14 +47,16 @@ impl Scan {
 
     /// Masks are made of infinities, and constants may be: only what has a role in the network must be finite.
     fn look_for_what_is_no_number(&mut self, name: &str, role: Option<Role>, values: &[f32]) {
-        let wrong = |value: &&f32| value.is_nan() || role.is_some() && value.is_infinite();
+        // Tables may be masks too.
+        let is_mask = |value: f32| role == Some(Role::Table) && value < 0.0;
+        let wrong = |value: &&f32| value.is_nan() || role.is_some() && value.is_infinite() && !is_mask(**value);
         let count = values.iter().filter(wrong).count();
         if let (Some(first), true) = (values.iter().position(|value| wrong(&value)), count > 0) {
             let what = if values[first].is_nan() { "NaN" } else { "infinite" };
             let more = if count > 1 { format!(", and {} more of its numbers", count - 1) } else { String::new() };
             self.numbers.not_finite.push(&format!("{name}[{first}] is {what}{more}"));
         } else if role.is_some()
-            && let Some(first) = values.iter().position(|value| value.abs() > HUGE)
+            && let Some(first) = values.iter().position(|value| value.abs() > HUGE && !is_mask(*value))
         {
             self.numbers.huge.push(&format!("{name}[{first}] is {:e}", values[first]));
         }

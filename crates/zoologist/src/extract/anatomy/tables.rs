@@ -9,7 +9,7 @@ use crate::data;
 use crate::extract::files;
 use crate::extract::onnx::{ModelError, Names, Role};
 use crate::extract::order::NetworkPlan;
-use crate::extract::text::numbers;
+use crate::extract::text::{numbers, rows_of};
 use crate::zoo::Form;
 
 /// What poolers and heads of encoders are called.
@@ -29,7 +29,7 @@ const HEADS: [&str; 9] = [
 pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
     let extension = plan.weights.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     if extension.as_deref() != Some("safetensors") {
-        return Ok(Anatomy { format: "vectors of words".to_owned(), ..Anatomy::default() });
+        return of_words(plan);
     }
     let path = files::checked(&plan.folder, &plan.weights)?;
     let bytes = std::fs::read(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
@@ -56,6 +56,16 @@ pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
     }
     let (parameters, numbers, freshness) = scan.finish();
     Ok(Anatomy { format: "safetensors".to_owned(), parameters, numbers, freshness, unused, ..Anatomy::default() })
+}
+
+/// Looks at a file of words and vectors, or of vectors alone.
+fn of_words(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
+    let mut scan = Scan::default();
+    if let Some(rows) = rows_of(plan)? {
+        scan.take("vectors", &[rows.ids(), rows.dim()], Some(Role::Table), rows.values());
+    }
+    let (parameters, numbers, _) = scan.finish();
+    Ok(Anatomy { format: "vectors of words".to_owned(), parameters, numbers, ..Anatomy::default() })
 }
 
 /// Whether a tensor belongs to a pooler or a head, which features have no use for.

@@ -156,7 +156,9 @@ fn padding(encoder: &mut Encoder, ids: &[TokenIds], alone: &[Vec<f32>]) -> Measu
             for padded in
                 [length + length.div_ceil(2), 2 * length].map(|length| limit.map_or(length, |limit| length.min(limit)))
             {
-                for with in [None, text.ids.get(length / 2).copied()] {
+                // A graph that makes the mask of the ids itself can only know the padding token.
+                let real = text.ids.get(length / 2).copied().filter(|_| encoder.has_mask()).map(Some);
+                for with in std::iter::once(None).chain(real) {
                     let found = encoder.padded(std::slice::from_ref(text), padded.max(length), with)?;
                     let changed = most_changed(std::slice::from_ref(alone), &found);
                     worst = if changed.is_nan() { f64::INFINITY } else { worst.max(changed) };

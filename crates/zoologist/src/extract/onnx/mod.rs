@@ -160,12 +160,14 @@ pub(super) fn rounded(value: f32, precision: Precision) -> f32 {
             let exponent = value.abs().log2().floor().clamp(-14.0, 15.0);
             let step = f64::from(exponent - 10.0).exp2();
             let near = (f64::from(value) / step).round_ties_even() * step;
-            if near.abs() > 65_504.0 { f32::INFINITY.copysign(value) } else { near as f32 }
+            // Converters cut what is too large, so that masks don't become infinite.
+            if value.is_finite() { near.clamp(-65_504.0, 65_504.0) as f32 } else { value }
         }
         Precision::Bfloat => {
             let bits = value.to_bits();
             let up = 0x7fff + (bits >> 16 & 1);
-            if value.is_finite() { f32::from_bits(bits.saturating_add(up) & 0xffff_0000) } else { value }
+            let near = f32::from_bits(bits.saturating_add(up) & 0xffff_0000);
+            if near.is_finite() { near } else { f32::from_bits(bits & 0xffff_0000) }
         }
     }
 }

@@ -179,6 +179,11 @@ impl Encoder {
         self.shared.vocabulary.map_or(size, |rows| rows.min(size))
     }
 
+    /// Whether the network is told which tokens are padding.
+    pub fn has_mask(&self) -> bool {
+        self.shared.roles.contains(&Role::Mask)
+    }
+
     /// The longest sequence that the network can read, where it says so.
     pub fn longest(&self) -> Option<usize> {
         self.shared.positions

@@ -100,6 +100,11 @@ impl Rows {
         self.table.row(id)
     }
 
+    /// All numbers, row after row.
+    pub fn values(&self) -> &[f32] {
+        &self.table.values
+    }
+
     /// How many rows hold the same vector as another one.
     pub fn equal(&self) -> usize {
         self.doubled.len()

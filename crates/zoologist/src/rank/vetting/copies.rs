@@ -14,7 +14,7 @@ use crate::store::Texts;
 use crate::vet::{Copies, Duplicates, Evidence, SplitFacts};
 use crate::zoo::preprocessing::Size;
 
-/// Larger data sets are compared by their first samples.
+/// Of larger data sets so many samples are compared.
 const MOST_COMPARED: usize = 20_000;
 /// Bits of 64 in which the perceptual hashes of like pictures may differ.
 const BITS: u32 = 4;
@@ -29,7 +29,7 @@ const TURNED: usize = 69;
 /// Where height and width stand.
 const SIZE: std::ops::Range<usize> = 70..72;
 
-/// Compares all samples of the data set with each other.
+/// Compares the samples of the data set with each other.
 pub fn add(ground: &Ground, looked: &Looked, evidence: &mut Evidence) -> Result<(), Error> {
     let data = &looked.job.dataset;
     let dataset = match data::open(&data.path, &ground.plan.table) {
@@ -38,17 +38,48 @@ pub fn add(ground: &Ground, looked: &Looked, evidence: &mut Evidence) -> Result<
         }
         other => other?,
     };
-    let kept = dataset.inputs.len().min(MOST_COMPARED);
-    let targets = dataset.targets.clone();
-    let job = samples::first_of(&dataset, kept, &ground.machinery.store)?;
-    let labels = targets.as_ref().map(labels);
+    let labels = dataset.targets.as_ref().map(labels);
+    let splits = splits(&dataset, labels.as_deref());
+    let places = chosen(&dataset);
+    let labels = labels.map(|labels| places.iter().map(|&place| labels[place].clone()).collect::<Vec<_>>());
+    let job = samples::selected(&dataset, &places, &ground.machinery.store)?;
     let contents = contents(&job, &plain)?;
     let near = match &job.dataset.inputs {
         Inputs::Pictures(_) => near(ground, &job, evidence)?,
         Inputs::Texts(_) => equal(&letters(&job)?),
     };
-    evidence.duplicates = Some(compared(&job.dataset, labels.as_deref(), &contents, &near));
+    evidence.duplicates = Some(compared(&job.dataset, labels.as_deref(), &contents, near, splits));
     Ok(())
+}
+
+/// All samples, or, of many, as many of training as of evaluation, evenly spread.
+fn chosen(dataset: &Dataset) -> Vec<usize> {
+    let all = 0..dataset.inputs.len();
+    if all.len() <= MOST_COMPARED {
+        return all.collect();
+    }
+    let (evaluation, training): (Vec<usize>, Vec<usize>) = all.partition(|&place| is_evaluation(dataset, place));
+    let half = MOST_COMPARED / 2;
+    let first = spread(&evaluation, half.max(MOST_COMPARED.saturating_sub(training.len())));
+    let second = spread(&training, MOST_COMPARED - first.len());
+    let mut places = [first, second].concat();
+    places.sort_unstable();
+    places
+}
+
+/// As many entries of a list as are wanted, evenly spread.
+fn spread(places: &[usize], wanted: usize) -> Vec<usize> {
+    let count = wanted.min(places.len());
+    (0..count).map(|number| places[number * places.len() / count]).collect()
+}
+
+fn is_evaluation(dataset: &Dataset, place: usize) -> bool {
+    matches!(dataset.splits[place], Some(Split::Validation | Split::Test))
+}
+
+fn is_split(dataset: &Dataset) -> bool {
+    let evaluation = (0..dataset.splits.len()).any(|place| is_evaluation(dataset, place));
+    evaluation && dataset.splits.contains(&Some(Split::Train))
 }
 
 /// The label of each sample as a number.
@@ -68,19 +99,22 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// What texts that are alike have in common: their letters and digits.
+/// What texts that are alike have in common: their letters and digits. A text without any is like itself alone.
 fn letters(job: &Job) -> Result<Vec<[u8; 32]>, Error> {
-    contents(job, &|text| text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+    contents(job, &|text| {
+        let kept: String =
+            text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        if kept.is_empty() { text.to_owned() } else { kept }
+    })
 }
 
-/// Pairs of equal contents, each with the first of its kind.
-fn equal(contents: &[[u8; 32]]) -> Vec<(usize, usize)> {
-    let mut first: HashMap<[u8; 32], usize> = HashMap::new();
-    let pair = |(place, content): (usize, &[u8; 32])| {
-        let before = *first.entry(*content).or_insert(place);
-        (before != place).then_some((before, place))
-    };
-    contents.iter().enumerate().filter_map(pair).collect()
+/// Groups of equal contents, the first sample first.
+fn equal(contents: &[[u8; 32]]) -> Vec<Vec<usize>> {
+    let mut groups: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
+    contents.iter().enumerate().for_each(|(place, content)| groups.entry(*content).or_default().push(place));
+    let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
+    groups.sort();
+    groups
 }
 
 /// The content of each sample, as digest: the bytes of a picture, or what counts of a text.
@@ -100,18 +134,18 @@ fn contents(job: &Job, counts: &dyn Fn(&str) -> String) -> Result<Vec<[u8; 32]>,
 }
 
 /// Pairs of pictures that look alike: hashes within a few bits, and grey values that agree.
-fn near(ground: &Ground, job: &Job, evidence: &mut Evidence) -> Result<Vec<(usize, usize)>, Error> {
+fn near(ground: &Ground, job: &Job, evidence: &mut Evidence) -> Result<Vec<Vec<usize>>, Error> {
     let Ok(found) = ground.extract("perceptual hashes", &Extractor::PerceptualHash, job)? else { return Ok(vec![]) };
     let rows: Vec<usize> = (0..job.len()).collect();
-    let features = found.features(&rows, &View::whole(&found.description))?;
-    let numbers = rows_of(&features);
+    let numbers = rows_of(&found.features(&rows, &View::whole(&found.description))?);
     let hashes: Vec<Option<u64>> = numbers.iter().map(|row| hash(row)).collect();
     let turned = numbers.iter().filter(|row| row[TURNED] > 0.0).count();
-    let are_files = matches!(&job.dataset.inputs, Inputs::Pictures(sources) if sources.iter().all(|source| matches!(source, PictureSource::File(_))));
+    let is_file = |source: &PictureSource| matches!(source, PictureSource::File(_));
+    let are_files = matches!(&job.dataset.inputs, Inputs::Pictures(sources) if sources.iter().all(is_file));
     evidence.turned = are_files.then_some((turned, job.len()));
-    let pairs = perceptual::pairs_within(&hashes, &hashes, BITS);
-    let alike = |&(a, b): &(usize, usize)| a < b && correlation(&numbers[a][GREY], &numbers[b][GREY]) >= ALIKE;
-    Ok(pairs.into_iter().filter(alike).collect())
+    let alike = |&(a, b): &(usize, usize)| correlation(&numbers[a][GREY], &numbers[b][GREY]) >= ALIKE;
+    let pairs = perceptual::pairs_within(&hashes, BITS).into_iter().filter(alike);
+    Ok(pairs.map(|(a, b)| vec![a, b]).collect())
 }
 
 /// The numbers of each row.
@@ -136,45 +170,45 @@ fn compared(
     dataset: &Dataset,
     labels: Option<&[String]>,
     contents: &[[u8; 32]],
-    near: &[(usize, usize)],
+    near: Vec<Vec<usize>>,
+    splits: SplitFacts,
 ) -> Duplicates {
-    let is_evaluation = |place: usize| matches!(dataset.splits[place], Some(Split::Validation | Split::Test));
-    let split = dataset.splits.contains(&Some(Split::Train)) && (0..contents.len()).any(is_evaluation);
-    let mut groups: HashMap<[u8; 32], Vec<usize>> = HashMap::new();
-    contents.iter().enumerate().for_each(|(place, content)| groups.entry(*content).or_default().push(place));
-    let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
-    groups.sort();
-    let pairs = groups.iter().flat_map(|group| pairs_of(group));
-    let counts = |&(a, b): &(usize, usize)| !split || is_evaluation(a) != is_evaluation(b);
-    let equal: Vec<(usize, usize)> = pairs.filter(counts).collect();
-    let counted = |pairs: &[(usize, usize)], but: &BTreeSet<usize>| {
-        let side = |&(a, b): &(usize, usize)| if split && !is_evaluation(b) { a } else { b };
-        let places: BTreeSet<usize> = pairs.iter().map(side).filter(|place| !but.contains(place)).collect();
-        let named =
-            |(a, b): &(usize, usize)| format!("{} = {}", dataset.inputs.describe(*a), dataset.inputs.describe(*b));
-        (Copies { count: places.len(), examples: pairs.iter().take(NAMED).map(named).collect() }, places)
-    };
-    let (exact, places) = counted(&equal, &BTreeSet::new());
-    let alike: Vec<(usize, usize)> =
-        near.iter().copied().filter(|(a, b)| contents[*a] != contents[*b]).filter(counts).collect();
+    let (groups, split) = (equal(contents), is_split(dataset));
+    let exact = copied(dataset, &groups, split);
     // Alike and of another label is no copy but a hard case.
-    let same_label = |(a, b): &(usize, usize)| labels.is_none_or(|labels| labels[*a] == labels[*b]);
-    let alike: Vec<(usize, usize)> = alike.into_iter().filter(same_label).collect();
+    let same_label =
+        |group: &Vec<usize>| labels.is_none_or(|labels| group.iter().all(|&place| labels[place] == labels[group[0]]));
+    let alike: Vec<Vec<usize>> = near.into_iter().filter(same_label).collect();
+    let alike: BTreeSet<usize> = copied(dataset, &alike, split).difference(&exact).copied().collect();
     let contradictions: Vec<String> = labels.map_or(vec![], |labels| contradictions(dataset, labels, &groups));
     Duplicates {
         samples: contents.len(),
-        exact,
-        near: counted(&alike, &places).0,
+        exact: named(dataset, &exact),
+        near: named(dataset, &alike),
         contradicting: contradictions.len(),
         contradictions: contradictions.into_iter().take(NAMED).collect(),
-        splits: splits(dataset, labels, split),
+        compared_evaluation: (0..contents.len()).filter(|&place| is_evaluation(dataset, place)).count(),
+        splits,
     }
 }
 
-/// Each member of a group with the first.
-fn pairs_of(group: &[usize]) -> Vec<(usize, usize)> {
-    let all = group.iter().enumerate().flat_map(|(place, &a)| group[place + 1..].iter().map(move |&b| (a, b)));
-    if group.len() > 32 { group[1..].iter().map(|&b| (group[0], b)).collect() } else { all.collect() }
+/// The samples of evaluation that are in a group with one of training; all but the first of each group where there are
+/// no splits.
+fn copied(dataset: &Dataset, groups: &[Vec<usize>], split: bool) -> BTreeSet<usize> {
+    let of = |group: &Vec<usize>| -> Vec<usize> {
+        if !split {
+            return group[1..].to_vec();
+        }
+        let (evaluation, training): (Vec<usize>, Vec<usize>) =
+            group.iter().partition(|&&place| is_evaluation(dataset, place));
+        if training.is_empty() { vec![] } else { evaluation }
+    };
+    groups.iter().flat_map(of).collect()
+}
+
+fn named(dataset: &Dataset, places: &BTreeSet<usize>) -> Copies {
+    let examples = places.iter().take(NAMED).map(|&place| dataset.inputs.describe(place)).collect();
+    Copies { count: places.len(), examples }
 }
 
 fn contradictions(dataset: &Dataset, labels: &[String], groups: &[Vec<usize>]) -> Vec<String> {
@@ -187,8 +221,8 @@ fn contradictions(dataset: &Dataset, labels: &[String], groups: &[Vec<usize>]) -
     groups.iter().filter(differs).map(described).collect()
 }
 
-fn splits(dataset: &Dataset, labels: Option<&[String]>, split: bool) -> SplitFacts {
-    if !split {
+fn splits(dataset: &Dataset, labels: Option<&[String]>) -> SplitFacts {
+    if !is_split(dataset) {
         return SplitFacts::default();
     }
     let evaluation =

@@ -79,26 +79,28 @@ pub fn vet(plan: &VetPlan, access: &Access, machinery: &Machinery, progress: &dy
     let selection = &plan.selection;
     let mut checks = vet::judge(&evidence, Stage::Files..=Stage::Files, selection);
     let (mut refused, mut not_loaded) = (is_fatal(&checks), None);
-    if !refused {
+    let last = selection.last_stage();
+    if !refused && last > Stage::Files {
         progress.phase("running it on a few inputs");
+        // Where what the files show explains that it can't be run, that is the finding; else it is a refusal.
         let fixed = evidence.anatomy.as_ref().is_some_and(|anatomy| !anatomy.fixed.is_empty());
         let explained = fixed || worst(&checks) >= Some(Severity::High);
-        not_loaded = observe(plan, &mut evidence, files, explained, &keeper, machinery)?;
+        not_loaded = observe(plan, &mut evidence, files, &keeper, machinery)?;
         checks = vet::judge(&evidence, Stage::Files..=Stage::Behaviour, selection);
-        refused = evidence.refusal.is_some();
+        refused = evidence.refusal.is_some() || not_loaded.is_some() && !explained;
     }
-    if refused {
-        checks.retain(|check| stage(check) == Stage::Files);
-        checks.extend(vet::not_run(Stage::Behaviour..=Stage::Labels, selection, "the model was refused"));
-    } else if let Some(reason) = not_loaded {
+    if let Some(reason) = not_loaded {
         checks.retain(|check| stage(check) == Stage::Files);
         let reason = format!("the model can't be run: {reason}");
         checks.extend(vet::not_run(Stage::Behaviour..=Stage::Labels, selection, &reason));
+    } else if refused {
+        checks.retain(|check| stage(check) == Stage::Files);
+        checks.extend(vet::not_run(Stage::Behaviour..=Stage::Labels, selection, "the model was refused"));
     } else if is_fatal(&checks) {
         let reason = "the model's features are not finite";
         checks.extend(vet::not_run(Stage::Data..=Stage::Labels, selection, reason));
     } else {
-        if let Some(samples) = &samples {
+        if let Some(samples) = samples.as_ref().filter(|_| last > Stage::Behaviour) {
             gather::sample(plan, samples, machinery, progress, &mut evidence)?;
         }
         checks = vet::judge(&evidence, Stage::Files..=Stage::Labels, selection);
@@ -148,7 +150,13 @@ fn read(plan: &VetPlan, access: &Access, evidence: &mut Evidence) -> Result<(), 
             papers.folder.clone_from(&model.folder);
             evidence.model = Some(pooled(model, plan.pooling));
         }
-        Err(zoo::Error { problem: Problem::Pickle { .. }, .. }) => evidence.refusal = Some(Refusal::Pickles),
+        Err(zoo::Error { problem: Problem::Pickle { file }, .. }) => {
+            // The zoo tells pickles by their names alone.
+            if papers.pickles.is_empty() && !file.as_os_str().is_empty() {
+                papers.pickles.push(file);
+            }
+            evidence.refusal = Some(Refusal::Pickles);
+        }
         Err(error @ zoo::Error { problem: Problem::Outside | Problem::NotRegular, .. }) => {
             evidence.refusal = Some(Refusal::External(error.to_string().trim_end_matches('.').to_owned()));
         }
@@ -220,10 +228,11 @@ fn refuse(evidence: &Evidence, error: LaunchError) -> Error {
     }
 }
 
-/// Whether a refusal is about tensors that are missing or of a wrong shape.
+/// Whether a refusal of a native encoder is about its tensors.
 fn is_about_tensors(reason: &str) -> bool {
-    let lower = reason.to_lowercase();
-    ["does not fit config.json", "shape", "dimension", "missing"].iter().any(|word| lower.contains(word))
+    ["model.safetensors does not fit config.json", "model.safetensors is broken"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 /// Lets a worker run the model on a few inputs. One that can't be loaded is refused, or, where an earlier finding
@@ -232,7 +241,6 @@ fn observe(
     plan: &VetPlan,
     evidence: &mut Evidence,
     samples: Option<&SampleFiles>,
-    explained: bool,
     keeper: &Keeper,
     machinery: &Machinery,
 ) -> Result<Option<String>, Error> {
@@ -245,8 +253,7 @@ fn observe(
         Err(LaunchError::Model(reason)) if is_about_tensors(&reason) => {
             evidence.refusal = Some(Refusal::Tensors(reason));
         }
-        // What the files say explains it: the rest can't be measured.
-        Err(LaunchError::Model(reason)) if explained => return Ok(Some(reason)),
+        Err(LaunchError::Model(reason)) => return Ok(Some(reason)),
         Err(other) => return Err(refuse(evidence, other)),
     }
     Ok(None)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::super::Error;
+use crate::base::Enclosure;
 use crate::extract::launch::{self, Machinery};
 use crate::extract::{LayerSet, NetworkPlan};
 use crate::store;
@@ -32,8 +33,9 @@ pub fn write_fixed(
     if root("train-mode-graph") && training.iter().all(|node| node.by_batch) && model.form == Form::Onnx {
         mends.push(Mend::Graph);
     }
-    if let Some(proposed) =
-        Some(evidence).filter(|_| root("preprocessing-mismatch")).and_then(vet::proposed_preprocessing)
+    if let Some(proposed) = Some(evidence)
+        .filter(|_| root("preprocessing-mismatch") && !has_sidecar(model))
+        .and_then(vet::proposed_preprocessing)
     {
         mends.push(Mend::Preprocessing(proposed));
     }
@@ -49,8 +51,13 @@ pub fn write_fixed(
     if fs::symlink_metadata(into).is_ok() {
         return Err(Error::Exists(crate::base::path_text::show(into)));
     }
-    copy(&model.folder, into, 0)?;
+    copy(&model.folder, &Enclosure::new(&model.folder).map_err(|error| writing(&model.folder, &error))?, into, 0)?;
     mends.into_iter().map(|mend| mend.make(model, into, machinery)).collect()
+}
+
+/// Whether a sidecar beside the weights says how pictures are prepared.
+fn has_sidecar(model: &Model) -> bool {
+    model.folder.join(model.weights.with_extension("toml")).is_file()
 }
 
 /// What is mended.
@@ -72,6 +79,7 @@ impl Mend {
                     launch::mend(machinery, &folder, plan).map_err(|error| Error::Worker(error.to_string()))?;
                 let bytes = fs::read(&mended).map_err(|error| writing(&mended, &error))?;
                 store::write_whole(&into.join(&model.weights), |file| file.write_all(&bytes))?;
+                unpin(&into.join(model.weights.with_extension("toml")))?;
                 Ok("batch norms use their running statistics".to_owned())
             }
             Self::Preprocessing(how) => edit(&into.join("preprocessor_config.json"), |keys| {
@@ -124,16 +132,26 @@ fn edit(path: &Path, change: impl FnOnce(&mut Map<String, Value>) -> String) -> 
     Ok(said)
 }
 
-/// Copies the regular files of a folder. Links and devices are left out, and so are digests that would be wrong then.
-fn copy(from: &Path, into: &Path, depth: usize) -> Result<(), Error> {
+/// Takes the digest out of a sidecar: the weights are others now.
+fn unpin(sidecar: &Path) -> Result<(), Error> {
+    let Ok(text) = fs::read_to_string(sidecar) else { return Ok(()) };
+    let kept: String = text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("sha256")).collect();
+    Ok(store::write_whole(sidecar, |file| file.write_all(kept.as_bytes()))?)
+}
+
+/// Copies the regular files of a folder, and those that links in it lead to as far as these are the model's own. Digests
+/// are left out: they would be wrong then.
+fn copy(from: &Path, enclosure: &Enclosure, into: &Path, depth: usize) -> Result<(), Error> {
     fs::create_dir_all(into).map_err(|error| writing(into, &error))?;
     let entries = fs::read_dir(from).map_err(|error| writing(from, &error))?;
     for entry in entries.flatten() {
         let (path, name) = (entry.path(), PathBuf::from(entry.file_name()));
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && depth < DEEPEST {
-            copy(&path, &into.join(&name), depth + 1)?;
-        } else if kind.is_file() && name != Path::new("SHA256SUMS") {
+        let Ok(kind) = fs::metadata(&path) else { continue };
+        let is_link = entry.file_type().is_ok_and(|found| found.is_symlink());
+        let own = enclosure.holds(&path).is_ok_and(|own| own);
+        if kind.is_dir() && !is_link && depth < DEEPEST {
+            copy(&path, enclosure, &into.join(&name), depth + 1)?;
+        } else if kind.is_file() && own && name != Path::new("SHA256SUMS") {
             fs::copy(&path, into.join(&name)).map_err(|error| writing(&path, &error))?;
         }
     }

@@ -1,7 +1,7 @@
 //! `below-baseline`: features that predict no better than what nobody trained.
 
 use super::super::{Baseline, Check, Confidence, Evidence, Finding, Severity, Stage, Verdict};
-use super::{not_run, sample};
+use super::{no_probe, not_run, sample};
 
 pub const CHECK: Check = Check {
     id: "below-baseline",
@@ -11,13 +11,15 @@ pub const CHECK: Check = Check {
     judge,
 };
 
+/// Fewer samples tell little.
+const ENOUGH: usize = 50;
 /// A baseline that reaches this leaves no room above it.
 const CEILING: f64 = 0.99;
 
 fn judge(evidence: &Evidence) -> Verdict {
     let sample = sample(evidence)?;
     let Some(probe) = sample.probe.as_ref().filter(|probe| probe.value().is_some()) else {
-        return not_run("it needs labels");
+        return not_run(no_probe(sample));
     };
     let value = |baseline: &&Baseline| baseline.probe.value().unwrap_or(f64::NEG_INFINITY);
     let best = sample.baselines.iter().max_by(|a, b| value(a).total_cmp(&value(b)));
@@ -42,6 +44,10 @@ fn judge(evidence: &Evidence) -> Verdict {
         return finding.measured(value(&best), CEILING).seen(figures).into();
     }
     let fix = "take another model; look at earlier findings first, and at the labels";
-    let finding = Finding::new(CHECK.id, Severity::High, message, fix).sure(Confidence::High);
+    // Of few samples the difference is mostly chance.
+    let few = sample.features.rows() < ENOUGH;
+    let (severity, confidence) =
+        if few { (Severity::Low, Confidence::Medium) } else { (Severity::High, Confidence::High) };
+    let finding = Finding::new(CHECK.id, severity, message, fix).sure(confidence);
     finding.measured(difference, error).seen(figures).into()
 }

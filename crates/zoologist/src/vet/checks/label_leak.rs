@@ -14,6 +14,8 @@ pub const CHECK: Check = Check {
 
 /// The share of the features' gain that is suspicious.
 const SUSPICIOUS: f64 = 0.7;
+/// Fewer samples tell little.
+const ENOUGH: usize = 50;
 /// A smaller gain over the most frequent class is nothing.
 const LEAST_GAIN: f64 = 0.1;
 
@@ -30,6 +32,9 @@ fn judge(evidence: &Evidence) -> Verdict {
     let (Some(alone), Some(features)) = (length.value(), probe.value()) else {
         return not_run("the probe could not be computed");
     };
+    if sample.features.rows() < ENOUGH {
+        return not_run(format!("it needs {ENOUGH} samples"));
+    }
     let (gain, whole) = (alone - frequent, features - frequent);
     if gain <= LEAST_GAIN || gain < SUSPICIOUS * whole {
         return Ok(vec![]);

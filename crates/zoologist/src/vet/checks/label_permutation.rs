@@ -50,7 +50,7 @@ pub fn answers_of(evidence: &Evidence, sample: &Sample, head: &Head) -> Result<A
     if names.len() != head.classes {
         return not_run(format!("config.json names {} classes, the head has {} outputs", names.len(), head.classes));
     }
-    let place = |class: &String| names.iter().position(|name| alike(name, class));
+    let place = |class: &String| place_of(names, class);
     let places: Vec<Option<usize>> = classes.names().iter().map(place).collect();
     let outputs: Vec<usize> = places.iter().copied().flatten().collect();
     if outputs.len() * 2 < classes.names().len() || outputs.len() < 2 {
@@ -68,13 +68,19 @@ fn pairs(classes: &Classes, places: &[Option<usize>], head: &Head) -> Vec<(usize
     rows.filter_map(|(&class, row)| Some((places[class as usize]?, answer(row)))).collect()
 }
 
-/// Whether two names are the same but for case and what joins their words.
-fn alike(one: &str, other: &str) -> bool {
+/// The place of a name: of an equal one, else of the only one that is the same but for case and what joins its words.
+fn place_of(names: &[String], class: &str) -> Option<usize> {
     let plain = |name: &str| {
         name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>()
     };
-    let first = one.split(',').next().unwrap_or(one);
-    plain(one) == plain(other) || plain(first) == plain(other)
+    let alike = |name: &&String| {
+        let first = name.split(',').next().unwrap_or(name);
+        !plain(class).is_empty() && (plain(name) == plain(class) || plain(first) == plain(class))
+    };
+    let equal = names.iter().position(|name| name == class);
+    let only =
+        || (names.iter().filter(alike).count() == 1).then(|| names.iter().position(|name| alike(&name))).flatten();
+    equal.or_else(only)
 }
 
 /// The names of the classes in the order of the outputs, as the best assignment has them.

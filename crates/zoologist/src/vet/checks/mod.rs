@@ -141,6 +141,14 @@ fn sample(evidence: &Evidence) -> Result<&Sample, Unmade> {
     evidence.sample.as_ref().map_or_else(|| not_run(no_data(evidence, "there are no features of the samples")), Ok)
 }
 
+/// Why there is no probe.
+fn no_probe(sample: &Sample) -> &'static str {
+    match &sample.targets {
+        None => "it needs labels",
+        Some(_) => "it needs ten samples, labels of which some differ, and features that vary",
+    }
+}
+
 /// How the samples compare with each other, or what is missing.
 fn duplicates(evidence: &Evidence) -> Result<&Duplicates, Unmade> {
     evidence.duplicates.as_ref().map_or_else(|| not_run(no_data(evidence, "the samples were not compared")), Ok)

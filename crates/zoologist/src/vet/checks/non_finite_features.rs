@@ -14,6 +14,9 @@ pub const CHECK: Check = Check {
 /// The share of samples from which on it is fatal.
 const FATAL: f64 = 0.01;
 
+/// Of fewer samples more than half must be so.
+const ENOUGH: usize = 50;
+
 fn judge(evidence: &Evidence) -> Verdict {
     let behaviour = behaviour(evidence)?;
     let (bad, all) = (behaviour.not_finite.len(), behaviour.items.max(1));
@@ -25,6 +28,8 @@ fn judge(evidence: &Evidence) -> Verdict {
     let message = format!("the features of {bad} of {all} samples are NaN or infinite, first: {first}.");
     let fix = "run in float32; look for a mask of nothing but padding, a division by 0 or the root of a negative number; \
                fetch the file again and compare its digest";
-    let severity = if share > FATAL { Severity::Fatal } else { Severity::High };
+    // One of a few says little about the share.
+    let fatal = if all < ENOUGH { share > 0.5 } else { share > FATAL };
+    let severity = if fatal { Severity::Fatal } else { Severity::High };
     Finding::new(CHECK.id, severity, message, fix).measured(share, 0.0).into()
 }

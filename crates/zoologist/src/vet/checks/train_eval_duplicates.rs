@@ -16,7 +16,7 @@ const MOST: f64 = 0.01;
 fn judge(evidence: &Evidence) -> Verdict {
     let found = duplicates(evidence)?;
     let count = found.exact.count + found.near.count;
-    let all = found.splits.evaluation.unwrap_or(found.samples).max(1);
+    let all = found.splits.evaluation.map_or(found.samples, |_| found.compared_evaluation).max(1);
     let share = count as f64 / all as f64;
     if count == 0 {
         return Ok(vec![]);

@@ -22,12 +22,7 @@ fn judge(evidence: &Evidence) -> Verdict {
     let finding = |place: usize| {
         let file = crate::base::path_text::show(&papers.pickles[place]);
         let found = facts.get(place).map_or_else(|| "it was not read".to_owned(), imports);
-        let dangerous = facts.get(place).is_none_or(is_dangerous);
-        let severity = match (only, dangerous) {
-            (true, _) => Severity::Fatal,
-            (false, true) => Severity::Low,
-            (false, false) => Severity::Info,
-        };
+        let severity = if only { Severity::Fatal } else { Severity::Info };
         let rest = if only { "It was not loaded" } else { "It is not used: there are other weights beside it" };
         let message = format!("{file} is a Python pickle; loading it can run code. {found}. {rest}.");
         let fix = "use the safetensors or ONNX file of the same repository, or convert it where you trust it: load it in a \
@@ -35,10 +30,6 @@ fn judge(evidence: &Evidence) -> Verdict {
         Finding::new(CHECK.id, severity, message, fix)
     };
     Ok((0..papers.pickles.len()).map(finding).collect())
-}
-
-fn is_dangerous(facts: &PickleFacts) -> bool {
-    facts.suspicious.count > 0 || facts.unreadable.is_some()
 }
 
 fn imports(facts: &PickleFacts) -> String {

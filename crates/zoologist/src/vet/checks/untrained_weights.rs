@@ -22,14 +22,16 @@ fn judge(evidence: &Evidence) -> Verdict {
         return not_applicable("there are no weight matrices of 200 numbers or more");
     }
     let seen = kinds(signs);
-    if seen.len() >= 2 && share(signs.laws) >= MOST {
+    // Norms and biases alone may be what a folded or pruned network has left: its matrices must look random too.
+    let random = share(signs.laws) >= MOST || signs.bulks.all > 0 && share(signs.bulks) >= MOST;
+    if seen.len() >= 2 && random {
         let message = format!(
             "these weights look freshly initialised ({}); scores would be those of a random network.",
             seen.join("; ")
         );
         let fix = "check the checkpoint's path and that loading reported no missing keys; export again after loading";
         let finding = Finding::new(CHECK.id, Severity::High, message, fix).sure(Confidence::High);
-        return finding.measured(share(signs.laws), MOST).seen(seen).into();
+        return finding.measured(share(signs.laws).max(share(signs.bulks)), MOST).seen(seen).into();
     }
     // A head or pooler alone: named, and no more.
     if signs.fresh.count > 0 && share(signs.laws) < MOST {

@@ -17,6 +17,9 @@ const ROLES: [&[&str]; 4] = [
 /// How many inputs of unusual names are understood by their order: ids, mask, types.
 const KNOWN_ORDER: usize = 3;
 
+/// Operators that change type or shape, and no number.
+const MOVES: [&str; 5] = ["Cast", "Identity", "Reshape", "Unsqueeze", "Squeeze"];
+
 /// The model's picture input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PictureInput {
@@ -95,9 +98,23 @@ impl Graph {
 
     /// The weight that the ids pick rows from.
     pub fn table_of(&self, ids: &str) -> Option<&str> {
-        let picks =
-            |node: &&NodeProto| operator(node) == "Gather" && node.input.get(1).map(String::as_str) == Some(ids);
-        self.proto.node.iter().find(picks)?.input.first().map(String::as_str)
+        let picks = |node: &&NodeProto| {
+            operator(node) == "Gather" && node.input.get(1).is_some_and(|index| self.moved_from(index) == ids)
+        };
+        self.proto.node.iter().filter(picks).find_map(|node| self.weight_behind(node.input.first()?))
+    }
+
+    /// The value that another one is but for its type and shape.
+    fn moved_from<'a>(&'a self, value: &'a str) -> &'a str {
+        let mut value = value;
+        for _ in 0..self.proto.node.len() {
+            let maker = self.flow.maker(value).map(|node| &self.proto.node[node]);
+            match maker.filter(|node| MOVES.contains(&operator(node))).and_then(|node| node.input.first()) {
+                Some(before) => value = before,
+                None => break,
+            }
+        }
+        value
     }
 
     /// The axes of fixed length that a batch or a sequence would need open, in words.

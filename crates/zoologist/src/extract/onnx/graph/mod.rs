@@ -9,6 +9,7 @@ mod layers;
 mod pooling;
 mod structure;
 mod training;
+mod widths;
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,9 +1,4 @@
-//! What a graph's tensors are for, and whether they fit: which are missing, which nobody uses, which have a shape that
-//! their node can't take.
-//!
-//! Shapes are followed only as far as weights decide them: the channels of maps through convolutions and what leaves
-//! channels alone, the width of vectors through matrix products. What depends on shapes of the input is left to the
-//! runtime.
+//! What a graph's tensors are for: which are missing, which nobody uses, what each weight does.
 
 use std::collections::{HashMap, HashSet};
 
@@ -22,34 +17,6 @@ const ACTIVATIONS: [&str; 10] =
     ["Relu", "Clip", "LeakyRelu", "PRelu", "HardSwish", "Sigmoid", "Gelu", "Mish", "Elu", "Mul"];
 /// How many names are kept of a list.
 const KEPT: usize = 10;
-
-/// Operators that leave the channels of a map, or the width of a vector, as they are.
-const KEEP_CHANNELS: [&str; 24] = [
-    "Relu",
-    "Clip",
-    "LeakyRelu",
-    "Sigmoid",
-    "HardSigmoid",
-    "HardSwish",
-    "Tanh",
-    "Elu",
-    "Selu",
-    "Softplus",
-    "Gelu",
-    "Erf",
-    "Mish",
-    "Identity",
-    "Dropout",
-    "Cast",
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Softmax",
-    "PRelu",
-    "LayerNormalization",
-    "BatchNormalization",
-];
 
 /// What a weight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -168,13 +135,30 @@ impl Graph {
                 _ => &[],
             };
             for &(place, role) in all {
-                let name = node.input.get(place).filter(|name| self.weight_dims(name).is_some());
-                name.into_iter().for_each(|name| {
-                    roles.insert(name.as_str(), role);
-                });
+                if let Some(name) = node.input.get(place).and_then(|name| self.weight_behind(name)) {
+                    roles.insert(name, role);
+                }
             }
         }
         roles
+    }
+
+    /// The tensor behind an input of a node: a weight, or a constant that a node makes, perhaps cast or dequantised.
+    pub fn weight_behind<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut name = name;
+        // A chain of such nodes is no longer than the graph.
+        for _ in 0..=self.proto.node.len() {
+            if self.weights.contains_key(name) {
+                return Some(name);
+            }
+            let node = &self.proto.node[self.flow.maker(name)?];
+            match operator(node) {
+                "Constant" => return Some(name),
+                "Cast" | "Identity" | "DequantizeLinear" => name = node.input.first()?,
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// Values that nodes take and nothing makes: weights that the file lacks.
@@ -204,90 +188,6 @@ impl Graph {
         };
         let names = self.proto.initializer.iter().filter_map(|tensor| tensor.name.clone());
         names.filter(|name| !used(name)).collect()
-    }
-
-    /// Nodes whose weights don't fit each other or what comes before them, in words.
-    pub fn misfits(&self) -> Names {
-        let mut widths: HashMap<&str, i64> = HashMap::new();
-        let mut faults = Names::default();
-        for &node in self.flow.order() {
-            let node = &self.proto.node[node];
-            let Some(output) = node.output.first() else { continue };
-            match self.width_after(node, &widths) {
-                Ok(Some(width)) => {
-                    widths.insert(output, width);
-                }
-                Ok(None) => {}
-                Err(fault) => faults.push(&fault),
-            }
-        }
-        faults
-    }
-
-    /// The channels or the width of what a node makes, where they are known.
-    fn width_after(&self, node: &NodeProto, widths: &HashMap<&str, i64>) -> Result<Option<i64>, String> {
-        let input = |place: usize| node.input.get(place).map(String::as_str).filter(|name| !name.is_empty());
-        let dims = |place: usize| input(place).and_then(|name| self.weight_dims(name));
-        let before = input(0).and_then(|name| widths.get(name)).copied();
-        let fault =
-            |name: Option<&str>, what: String| Err(format!("{} ({}) {what}", name.unwrap_or_default(), operator(node)));
-        match operator(node) {
-            "Conv" => {
-                let Some([out, own, ..]) = dims(1) else { return Ok(None) };
-                let groups = node.attribute.iter().find(|attribute| attribute.name.as_deref() == Some("group"));
-                let channels = own * groups.and_then(|attribute| attribute.i).unwrap_or(1);
-                if let Some(before) = before.filter(|&before| before != channels) {
-                    return fault(input(1), format!("takes {channels} channels and gets {before}"));
-                }
-                if let Some([bias]) = dims(2).filter(|bias| *bias != [*out]) {
-                    return fault(input(2), format!("has {bias} numbers for {out} channels"));
-                }
-                Ok(Some(*out))
-            }
-            "Gemm" => {
-                let turned = node
-                    .attribute
-                    .iter()
-                    .any(|attribute| attribute.name.as_deref() == Some("transB") && attribute.i == Some(1));
-                let Some(&[first, second]) = dims(1) else { return Ok(None) };
-                let (inner, out) = if turned { (second, first) } else { (first, second) };
-                self.product(node, inner, out, before)
-            }
-            "MatMul" => match dims(1) {
-                Some(&[inner, out]) => self.product(node, inner, out, before),
-                _ => Ok(None),
-            },
-            "BatchNormalization" => {
-                let lengths: Vec<i64> = (1..5).filter_map(|place| dims(place)?.first().copied()).collect();
-                let wrong = lengths.iter().find(|&&length| length != before.unwrap_or(lengths[0]));
-                match wrong {
-                    Some(length) => {
-                        fault(input(1), format!("has {length} numbers for {} channels", before.unwrap_or(lengths[0])))
-                    }
-                    None => Ok(before.or(lengths.first().copied())),
-                }
-            }
-            "Flatten" | "Squeeze" => Ok(before.filter(|_| input(0).is_some_and(|name| self.is_pooled(name)))),
-            other if KEEP_CHANNELS.contains(&other) => Ok(before),
-            _ => Ok(None),
-        }
-    }
-
-    fn product(&self, node: &NodeProto, inner: i64, out: i64, before: Option<i64>) -> Result<Option<i64>, String> {
-        if let Some(before) = before.filter(|&before| before != inner) {
-            let name = node.input.get(1).map_or("", String::as_str);
-            return Err(format!("{name} ({}) takes {inner} numbers and gets {before}", operator(node)));
-        }
-        let bias = node.input.get(2).and_then(|name| Some((name, *self.weight_dims(name)?.last()?)));
-        match bias.filter(|&(_, bias)| bias != out && bias != 1) {
-            Some((name, bias)) => Err(format!("{name} ({}) has {bias} numbers for {out}", operator(node))),
-            None => Ok(Some(out)),
-        }
-    }
-
-    /// Whether a value is a map that was pooled to one number a channel.
-    fn is_pooled(&self, value: &str) -> bool {
-        self.flow.maker(value).is_some_and(|node| operator(&self.proto.node[node]).starts_with("Global"))
     }
 
     /// The batch norms on the way from the input, in the order of the data, whose statistics are weights.
