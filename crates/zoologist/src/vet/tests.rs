@@ -181,7 +181,7 @@ fn a_probe_must_be_above_the_best_baseline() {
     let with = |baseline: f64, rows: usize| {
         let baselines = vec![Baseline { name: "pixels".into(), probe: probe(baseline) }];
         let features = Features::new(1, Values::F32((0..rows).map(|row| row as f32).collect()));
-        said(&with_sample(Sample { baselines, features, ..sample() }), "below-baseline").1
+        said(&with_sample(Sample { features, baselines, ..sample() }), "below-baseline").1
     };
     assert_eq!(with(0.5, 60), []);
     assert_eq!(with(0.8, 60), [Severity::High]);
