@@ -7,7 +7,7 @@ pub const CHECK: Check = Check {
     id: "train-eval-duplicates",
     stage: Stage::Data,
     finds: "evaluation samples that occur in training too",
-    how: "equal contents; pictures of a perceptual hash within 4 of 64 bits whose grey values agree; above 1% of the evaluation samples",
+    how: "equal contents; pictures of a perceptual hash within 4 of 64 bits whose 8 x 8 grey values agree to 3%; above 1% of the evaluation samples",
     judge,
 };
 
