@@ -45,7 +45,8 @@ struct Response {
     positive: Vec<Vec<f64>>,
     /// The deviation of each channel of the first convolution, where it is activated.
     stem: Vec<f64>,
-    is_rgb: bool,
+    /// Whether it may be proposed: what is usual for networks of convolutions, in RGB.
+    is_usual: bool,
 }
 
 /// How two ways differ in channels.
@@ -84,7 +85,7 @@ fn response(candidate: &Candidate, anatomy: &Anatomy, pixels: f64) -> Option<Res
         gain,
         positive: candidate.maps.iter().filter(|map| !map.sign.is_empty()).map(Channels::positive).collect(),
         stem: if stem.sign.is_empty() { vec![] } else { variances.iter().map(deviation).collect() },
-        is_rgb: candidate.preprocessing.channel_order == ChannelOrder::Rgb,
+        is_usual: candidate.preprocessing.channel_order == ChannelOrder::Rgb && !candidate.name.starts_with("CLIP"),
     })
 }
 
@@ -135,7 +136,7 @@ impl Field {
         if contrast >= NORMALISED || self.pixels < LEAST_CONTRAST {
             return None;
         }
-        let others = self.responses.iter().skip(1).filter(|other| other.is_rgb);
+        let others = self.responses.iter().skip(1).filter(|other| other.is_usual);
         let found: Vec<(bool, f64)> = others.filter_map(|other| self.speaks_against(declared, other)).collect();
         let silent = found.iter().filter(|(silent, _)| *silent).map(|(_, share)| *share).fold(0.0, f64::max);
         let sure = silent >= 0.01 && !self.smooth;
@@ -177,7 +178,7 @@ impl Field {
     fn climbed(&self, from: Option<usize>) -> usize {
         let usable = |place: &usize| {
             let response = &self.responses[*place];
-            response.is_rgb && (TOO_SMALL..=TOO_LARGE).contains(&response.gain)
+            response.is_usual && (TOO_SMALL..=TOO_LARGE).contains(&response.gain)
         };
         let mut places: Vec<usize> = (0..self.responses.len()).filter(usable).collect();
         places.sort_by(|&a, &b| self.responses[a].input.total_cmp(&self.responses[b].input).then(a.cmp(&b)));
