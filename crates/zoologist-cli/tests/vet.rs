@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::onnx::{attribute, begin, network, node, number, tensor};
+use common::onnx::{attribute, begin, network, node, number, of_open_batch, tensor};
 use common::{Fixture, Run, model, without_timing};
 use serde_json::Value;
 
@@ -165,11 +165,15 @@ fn features_that_depend_on_neighbours_or_never_change_are_found() {
     let fixture = Fixture::new();
     let axes = attribute("axes", &[number(8, 0), number(20, 7)]);
     let nodes = [node("ReduceMean", &["flat"], "mean", &[axes]), node("Sub", &["flat", "mean"], "features", &[])];
-    fixture.network_of("zoo", "centred", &changed(&nodes, &[]));
-    // The fixture's networks state a batch of 1; an open one is needed here.
-    let vetting = vet(&fixture, "centred", &[]);
-    let vetting: Value = serde_json::from_str(&vetting.out).unwrap();
-    assert!(["not-applicable", "finding"].contains(&status(&vetting, "batch-dependence")), "{vetting:#}");
+    let all: Vec<Vec<u8>> = begin().into_iter().chain(nodes).collect();
+    fixture.network_of("zoo", "centred", &of_open_batch(&all, &[]));
+    assert_eq!(
+        severity(&vet(&fixture, "centred", &["--skip", "constant-features"]).json(4), "batch-dependence"),
+        Some("high")
+    );
+    fixture.network_of("zoo", "alone", &changed(&[node("Relu", &["flat"], "features", &[])], &[]));
+    let alone: Value = serde_json::from_str(&vet(&fixture, "alone", &[]).out).unwrap();
+    assert_eq!(status(&alone, "batch-dependence"), "not-applicable", "its batch is fixed to 1");
     let nodes = [node("Mul", &["flat", "zero"], "none", &[]), node("Add", &["none", "w"], "features", &[])];
     let weights = [tensor("zero", &[1, 3], FLOAT, &floats(&[0.0; 3])), of_all([0.5, 0.25, 1.0])];
     fixture.network_of("zoo", "still", &changed(&nodes, &weights));

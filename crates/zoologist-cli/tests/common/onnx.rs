@@ -68,10 +68,25 @@ pub fn begin() -> Vec<Vec<u8>> {
 }
 
 pub fn network(nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
+    let (input, output) = (value("input", FLOAT, &[1, 3, 32, 32]), value("features", FLOAT, &[1, 3]));
+    between(&input, &output, nodes, weights)
+}
+
+/// The same with any number of pictures at a time.
+pub fn of_open_batch(nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
+    let open = |name: &str, rest: &[u64]| {
+        let rest = rest.iter().map(|&size| field(1, &number(1, size)));
+        let shape: Vec<Vec<u8>> = std::iter::once(field(1, &field(2, b"batch"))).chain(rest).collect();
+        [field(1, name.as_bytes()), field(2, &field(1, &[number(1, FLOAT), field(2, &shape.concat())].concat()))]
+            .concat()
+    };
+    between(&open("input", &[3, 32, 32]), &open("features", &[3]), nodes, weights)
+}
+
+fn between(input: &[u8], output: &[u8], nodes: &[Vec<u8>], weights: &[Vec<u8>]) -> Vec<u8> {
     let nodes = nodes.iter().map(|node| field(1, node));
     let weights = weights.iter().map(|weight| field(5, weight));
-    let input = field(11, &value("input", FLOAT, &[1, 3, 32, 32]));
-    let output = field(12, &value("features", FLOAT, &[1, 3]));
+    let (input, output) = (field(11, input), field(12, output));
     let graph: Vec<Vec<u8>> = nodes.chain([field(2, b"graph")]).chain(weights).chain([input, output]).collect();
     [number(1, 8), field(7, &graph.concat()), field(8, &[field(1, b""), number(2, 13)].concat())].concat()
 }
