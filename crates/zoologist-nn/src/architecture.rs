@@ -6,6 +6,7 @@ use zoologist::base::path_text::escape;
 use crate::activation::Activation;
 use crate::error::LoadError;
 use crate::family::{self, FAMILIES, Family};
+use crate::weights::Contents;
 
 /// No size in a configuration may be above this; the sizes are compared with the file before anything is made of them.
 const LARGEST: usize = 1 << 24;
@@ -106,6 +107,13 @@ impl Architecture {
         weights.saturating_add(pairs).saturating_mul(length).saturating_mul(layer)
     }
 
+    /// What a file of this encoder must hold.
+    pub fn contents(&self) -> Contents<'static> {
+        let family = self.family;
+        let is_leftover = Box::new(|name: &str| family.is_leftover(name));
+        Contents { parameters: self.parameters(), prefix: family.prefix, is_leftover }
+    }
+
     /// Every parameter, with the shape that it must have.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = vec![
@@ -123,6 +131,12 @@ impl Architecture {
         list
     }
 
+    /// The hidden state that a parameter belongs to: 0 for the embeddings.
+    pub fn layer_of(&self, name: &str) -> usize {
+        let number = name.strip_prefix(self.family.layers).and_then(|rest| rest.strip_prefix('.')?.split('.').next()?.parse().ok());
+        number.map_or(0, |layer: usize| layer + 1)
+    }
+
     fn parameters_of(&self, layer: usize) -> Vec<Parameter> {
         let (family, dim, inner) = (self.family, self.dim, self.inner);
         let name = |part| family.in_layer(layer, part);
@@ -138,15 +152,18 @@ impl Architecture {
 }
 
 impl Parameter {
-    fn new(name: &str, shape: &[usize]) -> Self {
+    /// A parameter.
+    pub fn new(name: &str, shape: &[usize]) -> Self {
         Self { name: name.to_owned(), shape: shape.to_owned() }
     }
 
-    fn product(name: &str, out: usize, into: usize) -> [Self; 2] {
+    /// The weight, out × into, and the bias of a product.
+    pub fn product(name: &str, out: usize, into: usize) -> [Self; 2] {
         [Self::new(&format!("{name}.weight"), &[out, into]), Self::new(&format!("{name}.bias"), &[out])]
     }
 
-    fn norm(name: &str, dim: usize) -> [Self; 2] {
+    /// The weight and the bias of a norm.
+    pub fn norm(name: &str, dim: usize) -> [Self; 2] {
         [Self::new(&format!("{name}.weight"), &[dim]), Self::new(&format!("{name}.bias"), &[dim])]
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::architecture::Architecture;
 use crate::error::{LoadError, RunError};
-use crate::network::{Input, Network};
+use crate::network::{Frozen, Input, Network};
 use crate::operations::{Operations, Sequences, numbers};
 use crate::tokens::{Span, Tokens};
 use crate::weights::Weights;
@@ -30,8 +30,8 @@ impl Encoder {
     /// must be there. Weights may be float32, float16 or bfloat16, and become float32.
     pub fn load(config: &str, safetensors: &[u8]) -> Result<Self, LoadError> {
         let architecture = Architecture::read(config)?;
-        let weights = Weights::check(safetensors, &architecture)?;
-        let network = Network::read(&architecture, &weights, &Device::flex())?;
+        let weights = Weights::check(safetensors, &architecture.contents())?;
+        let network = Network::read(&architecture, &Frozen { weights: &weights, device: Device::flex() })?;
         Ok(Self { architecture: Arc::new(architecture), network: Arc::new(network), operations: Operations::default() })
     }
 
@@ -78,7 +78,7 @@ impl Encoder {
         let spans = tokens.check(&self.architecture)?;
         let mut states = vec![vec![0.0; tokens.batch * tokens.length * self.dim()]; layers.len()];
         for spans in groups(&spans).into_iter().map(|group| &spans[group]) {
-            let input = self.input(tokens, spans);
+            let input = input(&self.architecture, tokens, spans);
             self.network.forward(self.operations, &input, last, |layer, hidden| {
                 if let Ok(wanted) = layers.binary_search(&layer) {
                     scatter(hidden, spans, &mut states[wanted]);
@@ -88,16 +88,18 @@ impl Encoder {
         Ok(states)
     }
 
-    fn input(&self, tokens: &Tokens, spans: &[Span]) -> Input {
-        let places = || spans.iter().flat_map(|span| span.places());
-        let positions = spans.iter().flat_map(|span| tokens.positions(*span, &self.architecture));
-        let kind = |place: usize| tokens.types.as_ref().map_or(0, |types| types[place] as usize);
-        Input {
-            words: places().map(|place| tokens.ids[place] as usize).collect(),
-            positions: positions.map(|position| position as usize).collect(),
-            types: places().map(kind).collect(),
-            sequences: Sequences::new(spans.iter().map(|span| span.length)),
-        }
+}
+
+/// The real tokens of some rows of a batch, one after the other.
+pub fn input(architecture: &Architecture, tokens: &Tokens, spans: &[Span]) -> Input {
+    let places = || spans.iter().flat_map(|span| span.places());
+    let positions = spans.iter().flat_map(|span| tokens.positions(*span, architecture));
+    let kind = |place: usize| tokens.types.as_ref().map_or(0, |types| types[place] as usize);
+    Input {
+        words: places().map(|place| tokens.ids[place] as usize).collect(),
+        positions: positions.map(|position| position as usize).collect(),
+        types: places().map(kind).collect(),
+        sequences: Sequences::new(spans.iter().map(|span| span.length)),
     }
 }
 

@@ -9,6 +9,9 @@ pub enum LoadError {
     /// The model is of a family that is not read natively.
     #[error("config.json: model_type {0} is not read natively ({1} are); export the model to ONNX instead")]
     Family(String, String),
+    /// The network for pictures is none that is read natively.
+    #[error("config.json: the architecture {0} is not read natively ({1} are); export the model to ONNX instead")]
+    Architecture(String, &'static str),
     /// The configuration asks for something that these networks don't have.
     #[error("config.json: {0} is not supported natively; export the model to ONNX instead")]
     Unsupported(String),
@@ -63,6 +66,20 @@ pub enum RunError {
         /// Row of the batch.
         row: usize,
     },
+    /// Pictures of a size that the network can't take.
+    #[error("pictures of {} × {} pixels; this network takes {edge} × {edge}", found[0], found[1])]
+    Edge {
+        /// Height and width.
+        found: [usize; 2],
+        /// The edge that it takes.
+        edge: usize,
+    },
+    /// Pictures for a network of texts, or texts for one of pictures.
+    #[error("the samples are not of the kind that this network takes")]
+    Kind,
+    /// Nothing was asked for.
+    #[error("there is nothing to run")]
+    Nothing,
     /// Layers that do not exist, or not in rising order.
     #[error("layers {layers:?} were asked for; give rising numbers from 0 to {last}")]
     Layers {

@@ -7,7 +7,7 @@ use crate::activation::Activation;
 use crate::architecture::Architecture;
 use crate::error::LoadError;
 use crate::family;
-use crate::operations::{Norm, Operations, Sequences, indices};
+use crate::operations::{Norm, Operations, Sequences, indices, numbers};
 use crate::weights::Weights;
 
 /// A product with a matrix, and the bias added after it.
@@ -69,12 +69,41 @@ pub struct Input {
     pub sequences: Sequences,
 }
 
+/// Where a network gets its parameters from.
+pub trait Source {
+    /// The numbers of a parameter, last axis fastest.
+    fn flat(&self, name: &str) -> Result<Tensor<1>, LoadError>;
+
+    /// Whether gradients must reach them. Else products are laid out for speed.
+    fn trains(&self) -> bool;
+}
+
+/// The weights of a file, as they stay.
+pub struct Frozen<'a> {
+    /// The file.
+    pub weights: &'a Weights<'a>,
+    /// Where the network runs.
+    pub device: Device,
+}
+
+impl Source for Frozen<'_> {
+    fn flat(&self, name: &str) -> Result<Tensor<1>, LoadError> {
+        let values = self.weights.read(name)?;
+        let length = values.len();
+        Ok(Tensor::from_data(TensorData::new(values, [length]), &self.device))
+    }
+
+    fn trains(&self) -> bool {
+        false
+    }
+}
+
 impl Network {
     /// Fills the network with weights.
-    pub fn read(architecture: &Architecture, weights: &Weights, device: &Device) -> Result<Self, LoadError> {
-        let reader = Reader { architecture, weights, device };
+    pub fn read(architecture: &Architecture, source: &dyn Source) -> Result<Self, LoadError> {
+        let reader = Reader { architecture, source };
         let (dim, types) = (architecture.dim, architecture.types);
-        let no_types = || Ok(Tensor::zeros([1, dim], device));
+        let no_types = || Ok(Tensor::zeros([1, dim], &Device::flex()));
         let relative = (architecture.buckets > 0)
             .then(|| reader.table(family::RELATIVE_BIAS, [architecture.buckets, architecture.heads]));
         Ok(Self {
@@ -126,22 +155,16 @@ impl Network {
 
 struct Reader<'a> {
     architecture: &'a Architecture,
-    weights: &'a Weights<'a>,
-    device: &'a Device,
+    source: &'a dyn Source,
 }
 
 impl Reader<'_> {
     fn table(&self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, LoadError> {
-        Ok(Tensor::from_data(TensorData::new(self.weights.read(name)?, shape), self.device))
-    }
-
-    fn vector(&self, values: Vec<f32>) -> Tensor<1> {
-        let length = values.len();
-        Tensor::from_data(TensorData::new(values, [length]), self.device)
+        Ok(self.source.flat(name)?.reshape(shape))
     }
 
     fn norm(&self, name: &str) -> Result<Norm, LoadError> {
-        let read = |part| Ok(self.vector(self.weights.read(&format!("{name}.{part}"))?));
+        let read = |part| self.source.flat(&format!("{name}.{part}"));
         Ok(Norm { weight: read("weight")?, bias: read("bias")?, epsilon: self.architecture.epsilon })
     }
 
@@ -151,26 +174,37 @@ impl Reader<'_> {
 
     /// Into × out; the file has out × into.
     fn weight(&self, name: &str, into: usize, out: usize) -> Result<Tensor<2>, LoadError> {
-        let weight = transposed(&self.weights.read(&format!("{name}.weight"))?, out, into);
-        Ok(Tensor::from_data(TensorData::new(weight, [into, out]), self.device))
+        let weight = self.source.flat(&format!("{name}.weight"))?;
+        if self.source.trains() {
+            return Ok(weight.reshape([out, into]).transpose());
+        }
+        let device = weight.device();
+        let turned = transposed(numbers(&weight.into_data()), out, into);
+        Ok(Tensor::from_data(TensorData::new(turned, [into, out]), &device))
     }
 
     fn bias(&self, name: &str) -> Result<Tensor<1>, LoadError> {
-        Ok(self.vector(self.weights.read(&format!("{name}.bias"))?))
+        self.source.flat(&format!("{name}.bias"))
+    }
+
+    /// The feed-forward block, in slices where it needs no gradient.
+    fn feed_forward(&self, layer: usize) -> Result<Vec<Slice>, LoadError> {
+        let Architecture { family, dim, inner, .. } = *self.architecture;
+        let name = |part: &str| family.in_layer(layer, part);
+        let first = self.linear(&name(family.inner), dim, inner)?;
+        let outer = self.weight(&name(family.outer), inner, dim)?;
+        Ok(if self.source.trains() { vec![Slice { inner: first, outer }] } else { slices(&first, &outer) })
     }
 
     fn layer(&self, layer: usize) -> Result<Layer, LoadError> {
-        let Architecture { family, dim, inner, .. } = *self.architecture;
+        let Architecture { family, dim, .. } = *self.architecture;
         let name = |part: &str| family.in_layer(layer, part);
         let [query, key, value] = family.attention.map(|part| self.linear(&name(part), dim, dim));
         Ok(Layer {
             attention: [query?, key?, value?],
             context: self.linear(&name(family.context), dim, dim)?,
             attention_norm: self.norm(&name(family.attention_norm))?,
-            feed_forward: slices(
-                &self.linear(&name(family.inner), dim, inner)?,
-                &self.weight(&name(family.outer), inner, dim)?,
-            ),
+            feed_forward: self.feed_forward(layer)?,
             outer_bias: self.bias(&name(family.outer))?,
             outer_norm: self.norm(&name(family.outer_norm))?,
         })

@@ -1,16 +1,22 @@
 //! Native encoders as a runtime of the worker.
 
+use std::sync::atomic::AtomicBool;
+
+use zoologist::extract::LayerDescription;
 use zoologist::extract::onnx::ModelError;
+use zoologist::extract::training::{Examples, Trainer, TrainingOrder, TrainingOutcome, Watch};
 use zoologist::extract::runtime::{EncoderFacts, Input, NativeBytes, NetworkBytes, Runtime, Session, Tensor};
 
 use crate::architecture::Architecture;
 use crate::weights::Weights;
-use crate::{Encoder, LoadError, Tokens};
+use crate::{Encoder, LoadError, PictureEncoder, Tokens, training};
 
 /// How this runtime calls itself in messages.
 const NAME: &str = "the native runtime";
+/// The input of a network for pictures.
+const PICTURES: &str = "input";
 
-/// Runs the encoders of this crate.
+/// Runs and trains the networks of this crate.
 pub struct Native;
 
 struct EncoderSession {
@@ -44,6 +50,9 @@ impl Runtime for Native {
         let NetworkBytes::Native(bytes) = network else {
             return Err(ModelError::Unfit(format!("{NAME} runs safetensors only")));
         };
+        if inputs == [PICTURES] {
+            return picture_sessions(bytes, outputs, sessions);
+        }
         let encoder = Encoder::load(&bytes.config, &bytes.weights).map_err(|error| refusal(&error))?;
         let inputs = inputs.iter().map(|name| role(name)).collect::<Result<Vec<Role>, ModelError>>()?;
         let layers = outputs.iter().map(|name| layer(name)).collect::<Result<Vec<usize>, ModelError>>()?;
@@ -54,15 +63,70 @@ impl Runtime for Native {
         Ok((0..sessions).map(session).collect())
     }
 
+    fn pictures(&self, network: &NativeBytes, size: [usize; 2]) -> Result<Vec<LayerDescription>, ModelError> {
+        let encoder = PictureEncoder::load(&network.config, &network.weights).map_err(|error| refusal(&error))?;
+        encoder.layers(size).map_err(|error| ModelError::Unfit(error.to_string()))
+    }
+
+    fn trainer(&self) -> Option<&dyn Trainer> {
+        Some(self)
+    }
+
     fn encoder(&self, network: &NativeBytes, length: usize) -> Result<EncoderFacts, ModelError> {
         let encoder = Architecture::read(&network.config).map_err(|error| refusal(&error))?;
-        Weights::check(&network.weights, &encoder).map_err(|error| refusal(&error))?;
+        Weights::check(&network.weights, &encoder.contents()).map_err(|error| refusal(&error))?;
         Ok(EncoderFacts {
             vocabulary: encoder.vocabulary,
             positions: encoder.positions(),
             dim: encoder.dim,
             multiply_adds: (0..=encoder.layers).map(|layer| encoder.multiply_adds(layer, length)).collect(),
         })
+    }
+}
+
+fn picture_sessions(
+    bytes: &NativeBytes,
+    outputs: &[&str],
+    sessions: usize,
+) -> Result<Vec<Box<dyn Session>>, ModelError> {
+    let encoder = PictureEncoder::load(&bytes.config, &bytes.weights).map_err(|error| refusal(&error))?;
+    let outputs: Vec<String> = outputs.iter().map(|&name| name.to_owned()).collect();
+    let session = |_| {
+        Box::new(PictureSession { encoder: encoder.clone(), outputs: outputs.clone() }) as Box<dyn Session>
+    };
+    Ok((0..sessions).map(session).collect())
+}
+
+struct PictureSession {
+    encoder: PictureEncoder,
+    outputs: Vec<String>,
+}
+
+impl Session for PictureSession {
+    fn run(&mut self, inputs: &[Input]) -> Result<Vec<Tensor>, ModelError> {
+        let [Input::Floats(Tensor { shape, values })] = inputs else {
+            return Err(ModelError::Unfit("it takes pictures".to_owned()));
+        };
+        let [batch, 3, height, width] = shape[..] else {
+            return Err(ModelError::Unfit(format!("pictures of shape {shape:?} are not batch × 3 × height × width")));
+        };
+        let found = self.encoder.outputs(&self.outputs, [height, width], values.clone());
+        let found = found.map_err(|error| ModelError::Unfit(error.to_string()))?;
+        let tensor = |values: Vec<f32>| Tensor { shape: vec![batch, values.len() / batch], values };
+        Ok(found.into_iter().map(tensor).collect())
+    }
+}
+
+impl Trainer for Native {
+    fn train(
+        &self,
+        order: &TrainingOrder,
+        network: &NativeBytes,
+        examples: &dyn Examples,
+        watch: &dyn Watch,
+        stop: &AtomicBool,
+    ) -> Result<TrainingOutcome, ModelError> {
+        training::train(order, network, examples, watch, stop)
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Padding costs nothing and can't leak: it is taken out before the network and zeros stand in its place after it.
 
+use zoologist::extract::text::TokenIds;
+
 use crate::architecture::Architecture;
 use crate::error::RunError;
 
@@ -37,6 +39,24 @@ impl Span {
 }
 
 impl Tokens {
+    /// Texts as one batch; what is negative or too large for an id is caught by [`Tokens::check`].
+    pub fn of_texts(texts: &[TokenIds], with_types: bool) -> Self {
+        let length = texts.iter().map(|text| text.ids.len()).max().unwrap_or(0);
+        let padded = |values: &[i64]| {
+            let narrow = |&value: &i64| u32::try_from(value).unwrap_or(u32::MAX);
+            values.iter().map(narrow).chain(std::iter::repeat(0)).take(length).collect::<Vec<u32>>()
+        };
+        let mask = |text: &TokenIds| (0..length).map(move |place| place < text.ids.len()).collect::<Vec<bool>>();
+        let texts = || texts.iter();
+        Self {
+            batch: texts().count(),
+            length,
+            ids: texts().flat_map(|text| padded(&text.ids)).collect(),
+            mask: texts().flat_map(|text| mask(text)).collect(),
+            types: with_types.then(|| texts().flat_map(|text| padded(&text.types)).collect()),
+        }
+    }
+
     /// The real tokens of each row, if the network can run them.
     pub fn check(&self, architecture: &Architecture) -> Result<Vec<Span>, RunError> {
         self.check_size("ids", self.ids.len())?;

@@ -5,10 +5,14 @@
 //! on the width of the vectors.
 
 mod attention;
+mod channels;
+mod depthwise;
 mod functions;
 mod rows;
 
 pub use attention::Attention;
+pub use channels::{BiasClamp, Clamp};
+pub use depthwise::Depthwise;
 pub use rows::{Norm, activate, add_norm};
 
 /// Partial sums of a sum over a row, and the multiple that the rows of attention are filled up to.

@@ -21,6 +21,7 @@ use super::order::{
     Assignment, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, PortablePath, TokenOrder,
 };
 use super::text::TokenCounts;
+use super::training::{TrainingOrder, TrainingOutcome};
 use super::worker::Message;
 use crate::store::{JobFolder, Key, Store};
 
@@ -117,6 +118,19 @@ pub fn observe(machinery: &Machinery, folder: &JobFolder, order: BehaviourOrder)
     ask(machinery, folder, Assignment::Observe(Box::new(order)), bounds)?.behaviour.ok_or_else(silent)
 }
 
+/// Lets a worker train a network; the listener hears of the samples that were learned from. An outcome that an earlier
+/// run left behind is for the caller to find.
+pub fn train(
+    machinery: &Machinery,
+    folder: &JobFolder,
+    order: &TrainingOrder,
+    listener: &mut dyn Listener,
+) -> Result<TrainingOutcome, LaunchError> {
+    let heard = Heard { listener, rows: usize::MAX, said: Said::default() };
+    let (launcher, bounds) = (&machinery.launcher, machinery.launcher.limits.of_work(machinery.jobs));
+    converse(launcher, folder, Assignment::Train(Box::new(order.clone())), bounds, heard)?.outcome.ok_or_else(silent)
+}
+
 /// Lets a worker write the graph anew with its batch norms in evaluation mode, and gives the file, which is one of the
 /// store.
 pub fn mend(machinery: &Machinery, folder: &JobFolder, plan: NetworkPlan) -> Result<PathBuf, LaunchError> {
@@ -151,6 +165,7 @@ struct Said {
     tokens: Option<TokenCounts>,
     anatomy: Option<Anatomy>,
     behaviour: Option<Behaviour>,
+    outcome: Option<TrainingOutcome>,
 }
 
 impl Heard<'_> {
@@ -160,6 +175,7 @@ impl Heard<'_> {
             Ok(Message::Tokens(found)) => self.said.tokens = Some(found),
             Ok(Message::Anatomy(found)) => self.said.anatomy = Some(*found),
             Ok(Message::Behaviour(found)) => self.said.behaviour = Some(*found),
+            Ok(Message::Trained(found)) => self.said.outcome = Some(*found),
             Ok(Message::Alive) => {}
             Ok(Message::Rows(count)) => {
                 let count = count.min(self.rows);

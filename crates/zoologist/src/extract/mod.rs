@@ -26,6 +26,7 @@ mod queue;
 pub mod runtime;
 mod sample_files;
 pub mod text;
+pub mod training;
 pub mod worker;
 
 pub use limits::{Bounds, Limits};

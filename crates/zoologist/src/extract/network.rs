@@ -1,5 +1,7 @@
 //! A network made ready: pictures in, feature vectors out.
 
+mod native;
+
 use std::collections::BTreeMap;
 
 use super::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PictureInput, PooledAs, Pooling, Signal};
@@ -7,6 +9,7 @@ use super::order::{Alteration, Description, LayerDescription, LayerSet, NetworkP
 use super::picture::Rgb;
 use super::preprocess;
 use super::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
+use crate::zoo::Form;
 use crate::zoo::preprocessing::{Layout, Preprocessing, Size};
 
 /// What the output of a model's own classifier is called among the layers.
@@ -37,6 +40,9 @@ pub fn load(
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Network>), ModelError> {
+    if let Form::Native { .. } = plan.form {
+        return native::load(plan, preprocessing, altered, runtime, threads);
+    }
     let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
     let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
     if let Some(alteration) = altered {
@@ -212,12 +218,7 @@ impl Network {
 
     /// Resizes, crops and normalises a picture.
     pub fn prepare(&self, picture: &Rgb) -> Result<Prepared, ModelError> {
-        let unfit = |error: super::picture::PictureError| ModelError::Unfit(error.to_string());
-        let resized = preprocess::resized(picture, &self.preprocessing).map_err(unfit)?;
-        let size = Size { height: resized.height(), width: resized.width() };
-        let mut values = vec![];
-        preprocess::tensor(&resized, &self.preprocessing, &mut values);
-        Ok(Prepared { size, values })
+        prepared(picture, &self.preprocessing)
     }
 
     /// The features of pictures of one size that go through the network together.
@@ -244,6 +245,16 @@ impl Network {
     pub fn fixed_batch(&self) -> Option<usize> {
         self.shape[0]
     }
+}
+
+/// A picture resized, cropped and normalised.
+pub fn prepared(picture: &Rgb, how: &Preprocessing) -> Result<Prepared, ModelError> {
+    let unfit = |error: super::picture::PictureError| ModelError::Unfit(error.to_string());
+    let resized = preprocess::resized(picture, how).map_err(unfit)?;
+    let size = Size { height: resized.height(), width: resized.width() };
+    let mut values = vec![];
+    preprocess::tensor(&resized, how, &mut values);
+    Ok(Prepared { size, values })
 }
 
 /// One picture as a batch; a graph with a fixed batch gets the picture that often.

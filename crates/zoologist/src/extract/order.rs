@@ -10,6 +10,7 @@ use super::SampleFiles;
 use super::anatomy::LookOrder;
 use super::behaviour::BehaviourOrder;
 use super::limits::{bytes_of, bytes_of_vocabulary};
+use super::training::TrainingOrder;
 use crate::base::{Seed, path_text};
 use crate::store::Key;
 use crate::zoo::{Form, Model, ModelInput, TextSettings};
@@ -36,6 +37,8 @@ pub enum Assignment {
     Observe(Box<BehaviourOrder>),
     /// To write a graph anew with its batch norms in evaluation mode, into this file.
     Mend(Box<NetworkPlan>, PortablePath),
+    /// To train a network.
+    Train(Box<TrainingOrder>),
 }
 
 /// Texts whose tokens are to be counted, by the tokenizer of a model.

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ use super::queue::Queue;
 use super::runtime::Runtime;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
+use super::training::{self, TrainingOrder, TrainingOutcome};
 use crate::base::{Fail, Fault};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
@@ -52,6 +53,8 @@ pub enum Message {
     Anatomy(Box<Anatomy>),
     /// How a network behaves.
     Behaviour(Box<Behaviour>),
+    /// A network is trained.
+    Trained(Box<TrainingOutcome>),
     /// The extractor can't be used.
     Failed(String),
 }
@@ -99,7 +102,12 @@ impl Fail for WorkerError {
 pub type OpenRuntime<'a> = &'a dyn Fn(&RuntimeChoice) -> Result<Box<dyn Runtime>, ModelError>;
 
 /// Does what the order in this file says. Once `stop` is set, no more blocks are begun.
-pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write, stop: &AtomicBool) -> Result<(), WorkerError> {
+pub fn run(
+    order: &Path,
+    open_runtime: OpenRuntime,
+    mut out: impl Write + Send,
+    stop: &AtomicBool,
+) -> Result<(), WorkerError> {
     let Commission { memory, assignment } = store::read_order(order)?;
     limits::bind(memory).map_err(WorkerError::Unbound)?;
     let mut say = |message: &Message| say(&mut out, message);
@@ -111,6 +119,7 @@ pub fn run(order: &Path, open_runtime: OpenRuntime, mut out: impl Write, stop: &
         Assignment::Tokens(order) => count_tokens(order, &mut say),
         Assignment::Look(order) => look(order, &mut say),
         Assignment::Mend(plan, into) => mend(plan, &into.0),
+        Assignment::Train(order) => train(order, open_runtime, &mut say, stop),
         Assignment::Observe(order) => behaviour::observe(order, open_runtime)
             .map_err(WorkerError::from)
             .and_then(|found| say(&Message::Behaviour(Box::new(found)))),
@@ -149,6 +158,58 @@ fn mend(plan: &NetworkPlan, into: &Path) -> Result<(), WorkerError> {
 fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
     let found = anatomy::look(order)?;
     say(&Message::Anatomy(Box::new(found)))
+}
+
+fn train(
+    order: &TrainingOrder,
+    open_runtime: OpenRuntime,
+    say: &mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send),
+    stop: &AtomicBool,
+) -> Result<(), WorkerError> {
+    let runtime = open_runtime(&RuntimeChoice::Native)?;
+    let trainer = runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let network = text::read_native(&order.plan)?;
+    let positions = match &order.plan.input {
+        ModelInput::Texts(_) => Some(runtime.encoder(&network, 1)?.positions),
+        ModelInput::Pictures(_) => None,
+    };
+    let (examples, mut order) = (training::prepare(order, positions)?, order.clone());
+    let unreadable = leave_out_unreadable(&mut order, &examples);
+    let say = Mutex::new(say);
+    let watch = Learned { say: &say };
+    let outcome = trainer.train(&order, &network, &examples, &watch, stop);
+    let mut outcome = outcome.map_err(|error| match error {
+        ModelError::Stopped => WorkerError::Stopped,
+        other => other.into(),
+    })?;
+    outcome.unreadable = unreadable;
+    let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
+    say(&Message::Trained(Box::new(outcome)))
+}
+
+/// Takes samples that can't be read out of the rows to learn from and to stop by, and says which. Judged ones are an
+/// error of the caller's, who has looked at their features before.
+fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared) -> Vec<(usize, String)> {
+    let all: Vec<usize> = order.training.iter().chain(&order.validation).copied().collect();
+    let faults = all.into_iter().filter_map(|row| Some((row, examples.fault(row)?)));
+    let unreadable: Vec<(usize, String)> = faults.collect();
+    let reads = |row: &usize| unreadable.iter().all(|(bad, _)| bad != row);
+    order.training.retain(reads);
+    order.validation.retain(reads);
+    unreadable
+}
+
+/// Tells the parent how many samples were learned from.
+struct Learned<'a, 'b> {
+    say: &'a Mutex<&'b mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send)>,
+}
+
+impl training::Watch for Learned<'_, '_> {
+    fn learned(&self, samples: usize) {
+        let mut say = self.say.lock().unwrap_or_else(PoisonError::into_inner);
+        // A parent that is gone ends the worker by its leash.
+        let _ = say(&Message::Rows(samples));
+    }
 }
 
 fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use faer::Mat;
 
+use super::linear_head::LinearHead;
 use super::linear::Basis;
 use super::{Evaluation, Rows, Status, chance, linear};
 use crate::base::{Columns, Features, Targets};
@@ -57,7 +58,14 @@ pub fn evaluate(rows: &Rows) -> Evaluation {
 /// # Panics
 /// If the two matrices have different widths, or `targets` has not one row per row of `train`.
 pub fn predictions(train: &Features, targets: &Columns, test: &Features) -> Option<Vec<f64>> {
-    assert_eq!(train.dim(), test.dim(), "the same features are trained on and judged");
+    Some(head(train, targets)?.apply(test))
+}
+
+/// That regression as a head. `None` where there is no such regression.
+///
+/// # Panics
+/// If `targets` has not one row per row of `train`.
+pub fn head(train: &Features, targets: &Columns) -> Option<LinearHead> {
     let targets = target_columns(&Targets::Regression(targets.clone()));
     let table = linear::centred(train);
     let basis = Basis::of(&table)?;
@@ -71,14 +79,10 @@ pub fn predictions(train: &Features, targets: &Columns, test: &Features) -> Opti
     let weights = linear::product(table.as_ref(), linear::product(basis.vectors.as_ref(), shrunk.as_ref()).as_ref());
     let mut centre = vec![0.0; train.dim()];
     train.visit(0..train.rows(), |_, column, value| centre[column] += value / train.rows() as f64);
-    let width = means.len();
-    let mut predicted: Vec<f64> = (0..test.rows()).flat_map(|_| means.clone()).collect();
-    test.visit(0..test.rows(), |row, column, value| {
-        for target in 0..width {
-            predicted[row * width + target] += (value - centre[column]) * weights[(column, target)];
-        }
-    });
-    Some(predicted)
+    let (dim, outputs) = (train.dim(), means.len());
+    let weight = (0..dim).flat_map(|column| (0..outputs).map(move |target| (column, target)));
+    let head = LinearHead { dim, outputs, weight: weight.map(|place| weights[place]).collect(), bias: means };
+    Some(head.before_scaling(&centre, &vec![1.0; dim]))
 }
 
 /// Targets about their means, and these means.

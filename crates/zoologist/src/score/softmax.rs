@@ -52,6 +52,11 @@ impl Problem {
         self.table.squared_norm_l2() / self.labels.len() as f64
     }
 
+    /// The mean that points stand about.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
     /// Weights of zero (k × d, column after column), and the logarithm of each class's share as its bias.
     pub fn start(&self) -> Vec<f64> {
         // Half a row more keeps a class that is missing here finite.

@@ -18,6 +18,11 @@ use crate::base::path_text::{escape, show};
 const PICTURE_SETTINGS: [&str; 2] = ["preprocessor_config.json", "processor_config.json"];
 /// Encoders whose safetensors are read natively, by `model_type`.
 const NATIVE_FAMILIES: [&str; 6] = ["bert", "mpnet", "distilbert", "roberta", "xlm-roberta", "camembert"];
+/// How the names of networks for pictures begin whose safetensors are read natively, as timm calls them.
+const NATIVE_ARCHITECTURES: [&str; 6] =
+    ["tf_efficientnet_lite", "efficientnet_lite", "tf_mobilenetv2_", "mobilenetv2_", "resnet", "vit_"];
+/// The file of weights that is read natively.
+const NATIVE_WEIGHTS: &str = "model.safetensors";
 /// What tables of static embeddings call themselves.
 const STATIC_FAMILIES: [&str; 4] = ["static", "model2vec", "wordllama", "glove"];
 
@@ -39,6 +44,15 @@ pub(super) enum Source {
     Path(PathBuf),
     /// A name in the Hugging Face hub.
     Hub(String),
+}
+
+/// Which form of a model is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Whatever can be run.
+    Any,
+    /// One whose network is built in.
+    Native,
 }
 
 /// What was found of a model before its files are hashed.
@@ -86,13 +100,26 @@ impl Candidate {
         escape(&name.unwrap_or_default().to_string_lossy())
     }
 
-    /// Reads the model.
+    /// Reads the model: an ONNX graph if there is one.
     pub fn load(&self, access: &Access) -> Result<Model, Error> {
+        self.load_as(access, Wanted::Any)
+    }
+
+    /// Reads the model's safetensors, whether there is an ONNX graph or not.
+    pub fn load_native(&self, access: &Access) -> Result<Model, Error> {
+        self.load_as(access, Wanted::Native)
+    }
+
+    fn load_as(&self, access: &Access, wanted: Wanted) -> Result<Model, Error> {
         let path = match &self.source {
             Source::Path(path) => path.clone(),
             Source::Hub(name) => hub::fetched(access, name)?,
         };
-        let found = if path.is_dir() { in_folder(&path)? } else { bare(&path)? };
+        let found = match wanted {
+            Wanted::Any if path.is_dir() => in_folder(&path)?,
+            Wanted::Any => bare(&path)?,
+            Wanted::Native => native_in_folder(&path)?,
+        };
         let external = match found.form {
             Form::Onnx => weights::external(&found.root, &found.weights)?,
             Form::Native { .. } | Form::Static => vec![],
@@ -182,6 +209,11 @@ fn in_folder(folder: &Path) -> Result<Found, Error> {
     {
         return Ok(found);
     }
+    if !weights::has_onnx(&root)?
+        && let Some(found) = native_for_pictures(folder, config, features.clone())?
+    {
+        return Ok(found);
+    }
     let weights = weights::find(&root, library(config))?;
     if let Some(settings) = beside_weights(&root, &weights)? {
         return Ok(Found::of_sidecar(root, weights, settings));
@@ -189,6 +221,36 @@ fn in_folder(folder: &Path) -> Result<Found, Error> {
     let without = || Problem::NoPreprocessing { weights: folder.join(&weights) }.at(folder);
     let preparation = preparation(&root, config)?.ok_or_else(without)?;
     Ok(Found::of_sidecar(root, weights, Settings { preparation, features, sha256: None }))
+}
+
+/// The model in a folder as one whose network is built in.
+fn native_in_folder(folder: &Path) -> Result<Found, Error> {
+    let root = Root::new(folder)?;
+    let config = object(&root, "config.json")?.unwrap_or_default();
+    let config = Fields(&config);
+    if is_for_pictures(&root, config)? {
+        let found = native_for_pictures(folder, config, None)?;
+        return found.ok_or_else(|| Problem::NotNative.at(folder));
+    }
+    let form = native_encoder(&root, config)?.ok_or_else(|| Problem::NotNative.at(folder))?;
+    let read = text::encoder(&root, config)?;
+    Ok(Found::of_text(root, NATIVE_WEIGHTS.into(), form, read, None))
+}
+
+/// The network for pictures in a folder, if it is one that is built in and its safetensors are there.
+fn native_for_pictures(folder: &Path, config: Fields, features: Option<String>) -> Result<Option<Found>, Error> {
+    let root = Root::new(folder)?;
+    let named = |problem: Problem| problem.at(&folder.join("config.json"));
+    let architecture = config.text("architecture").map_err(named)?.unwrap_or_default();
+    let known = NATIVE_ARCHITECTURES.iter().any(|start| architecture.starts_with(start));
+    if !known || root.find(Path::new(NATIVE_WEIGHTS))?.is_none() {
+        return Ok(None);
+    }
+    let without = || Problem::NoPreprocessing { weights: folder.join(NATIVE_WEIGHTS) }.at(folder);
+    let preparation = preparation(&root, config)?.ok_or_else(without)?;
+    let form = Form::Native { config_sha256: root.sha256(Path::new("config.json"))? };
+    let settings = Settings { preparation, features, sha256: None };
+    Ok(Some(Found { form, ..Found::of_sidecar(root, NATIVE_WEIGHTS.into(), settings) }))
 }
 
 /// Whether a file says how pictures are prepared. Models for pictures and texts together count.
@@ -229,15 +291,21 @@ fn encoder(root: &Root, config: Fields) -> Result<(PathBuf, Form), Error> {
     if weights::has_onnx(root)? {
         return Ok((weights::find(root, "transformers")?, Form::Onnx));
     }
-    let native = PathBuf::from("model.safetensors");
+    match native_encoder(root, config)? {
+        Some(form) => Ok((NATIVE_WEIGHTS.into(), form)),
+        None => weights::find(root, "transformers").map(|weights| (weights, Form::Onnx)),
+    }
+}
+
+/// The form of an encoder whose network is built in, if its safetensors are there.
+fn native_encoder(root: &Root, config: Fields) -> Result<Option<Form>, Error> {
     let named = |problem: Problem| problem.at(&root.folder().join("config.json"));
     let family = config.text("model_type").map_err(named)?;
-    match family {
-        Some(family) if NATIVE_FAMILIES.contains(&family) && root.find(&native)?.is_some() => {
-            Ok((native, Form::Native { config_sha256: root.sha256(Path::new("config.json"))? }))
-        }
-        _ => weights::find(root, "transformers").map(|weights| (weights, Form::Onnx)),
+    let known = family.is_some_and(|family| NATIVE_FAMILIES.contains(&family));
+    if !known || root.find(Path::new(NATIVE_WEIGHTS))?.is_none() {
+        return Ok(None);
     }
+    Ok(Some(Form::Native { config_sha256: root.sha256(Path::new("config.json"))? }))
 }
 
 /// A table of static embeddings and how its texts are read, if the folder holds one: `modules.json` names it, or

@@ -60,6 +60,12 @@ pub enum Problem {
          model folder with tools/export.py"
     )]
     NoModel,
+    /// A model that is wanted by its safetensors and can't be read so.
+    #[error(
+        "can't be trained here: that needs a model.safetensors of BERT, RoBERTa, DistilBERT, MPNet (config.json: \
+         model_type), or of EfficientNet-Lite, MobileNetV2, ResNet or ViT under timm's names (config.json: architecture)"
+    )]
+    NotNative,
     /// A file that is no model.
     #[error("is not a model. Give a model folder, an .onnx file, a folder of them, or a zoo.toml")]
     NotAModel,

@@ -85,7 +85,7 @@ pub struct Model {
 pub enum Form {
     /// An ONNX graph.
     Onnx,
-    /// The safetensors of a family of encoders whose network is built in; `config.json` says how large it is.
+    /// The safetensors of a family of networks that are built in; `config.json` says which and how large.
     Native {
         /// SHA-256 of `config.json`.
         config_sha256: String,
@@ -220,6 +220,12 @@ pub fn open(path: &Path, access: &Access) -> Result<Zoo, Error> {
 /// Reads one model: a folder, a bare `.onnx` file, or a name of the hub.
 pub fn model(path: &Path, access: &Access) -> Result<Model, Error> {
     Candidate::named(path, access)?.load(access)
+}
+
+/// Reads one model by its safetensors, as one whose network is built in and can be trained; an ONNX graph beside them is
+/// not looked at.
+pub fn native(path: &Path, access: &Access) -> Result<Model, Error> {
+    Candidate::named(path, access)?.load_native(access)
 }
 
 /// Writes the sidecar of a bare `.onnx` file, with its digest pinned, and gives the sidecar's path.

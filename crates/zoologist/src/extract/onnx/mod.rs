@@ -51,6 +51,9 @@ pub enum ModelError {
     /// A graph that pictures or texts can't be fed to, or that has no such value.
     #[error("{0}")]
     Unfit(String),
+    /// Training was asked to stop; what it needs to go on is kept.
+    #[error("stopped before its work was done")]
+    Stopped,
     /// The runtime refused the model or failed on it.
     #[error("{runtime} can't run this model: {reason}")]
     Runtime {
@@ -65,6 +68,7 @@ impl Fail for ModelError {
     fn fault(&self) -> Fault {
         match self {
             Self::Read { source, .. } => Fault::of_reading(source),
+            Self::Stopped => Fault::Interrupted,
             _ => Fault::Input,
         }
     }

@@ -12,6 +12,8 @@ pub use rten::Rten;
 use std::fmt;
 
 use super::onnx::{ModelBytes, ModelError};
+use super::order::LayerDescription;
+use super::training::Trainer;
 
 /// A dense float32 tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,12 +43,13 @@ pub enum Input<'a> {
 pub enum NetworkBytes {
     /// An ONNX graph.
     Onnx(ModelBytes),
-    /// The safetensors of an encoder whose network is built in. Its inputs are called `input_ids`, `attention_mask` and
-    /// `token_type_ids`, its outputs `hidden_0` (the embeddings) to `hidden_L`.
+    /// The safetensors of a network that is built in. The inputs of an encoder are called `input_ids`, `attention_mask`
+    /// and `token_type_ids`, its outputs `hidden_0` (the embeddings) to `hidden_L`; for those of networks for pictures see
+    /// [`Runtime::pictures`].
     Native(NativeBytes),
 }
 
-/// The files of a native encoder.
+/// The files of a network that is built in.
 #[derive(Clone)]
 pub struct NativeBytes {
     /// The text of `config.json`.
@@ -88,6 +91,18 @@ pub trait Runtime: Sync {
         outputs: &[&str],
         sessions: usize,
     ) -> Result<Vec<Box<dyn Session>>, ModelError>;
+
+    /// The layers of a network for pictures that is built in, from the first to the last, with the cost of a picture of
+    /// this height and width. Their names are its outputs, beside `logits` where it has a classifier; its input is called
+    /// `input`. Only a runtime of such networks knows.
+    fn pictures(&self, _network: &NativeBytes, _size: [usize; 2]) -> Result<Vec<LayerDescription>, ModelError> {
+        Err(ModelError::Unfit(format!("{} runs ONNX models only", self.name())))
+    }
+
+    /// What trains networks, if it does.
+    fn trainer(&self) -> Option<&dyn Trainer> {
+        None
+    }
 
     /// What a native encoder is, with the cost of a sequence of this length. Only a runtime of native encoders knows.
     fn encoder(&self, _network: &NativeBytes, _length: usize) -> Result<EncoderFacts, ModelError> {

@@ -17,6 +17,8 @@ mod tokens;
 pub use count::{TokenCounts, count};
 pub use embeddings::{Embeddings, numbers};
 pub use encoder::{Encoder, load as load_encoder};
+pub use native::{alter_weights as alter_native, read as read_native};
+pub use pooling::shares_of;
 pub use rows::{Rows, rows_of, words_of};
 pub use tokens::{TokenIds, Tokens};
 

@@ -36,7 +36,8 @@ pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runt
     })
 }
 
-fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
+/// The files of a network of our own.
+pub fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
     let config = files::checked(&plan.folder, "config.json".as_ref())?;
     let weights = files::checked(&plan.folder, &plan.weights)?;
     let refuse = |path: &std::path::Path| {
@@ -50,7 +51,7 @@ fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
 }
 
 /// Permutes or rounds the numbers of each tensor.
-fn alter_weights(file: &mut [u8], alteration: Alteration) -> Result<(), ModelError> {
+pub fn alter_weights(file: &mut [u8], alteration: Alteration) -> Result<(), ModelError> {
     let damaged = |_| ModelError::Unfit("model.safetensors is damaged or cut off. Fetch it again".to_owned());
     let (header, metadata) = SafeTensors::read_metadata(file).map_err(damaged)?;
     let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();

@@ -1,5 +1,6 @@
 //! From the states of a text's tokens to one vector.
 
+use super::tokens::TokenIds;
 use crate::zoo::TokenPooling;
 
 /// Pools the states of one text: `states` are at least `tokens` rows of `dim` numbers, of which the first `tokens` are of
@@ -46,6 +47,11 @@ pub fn shares(pooling: TokenPooling, tokens: usize, length: usize) -> Option<Vec
         TokenPooling::Max | TokenPooling::Words => return None,
     }
     Some(shares)
+}
+
+/// The share of each token of a text in its features; `None` where pooling is not linear.
+pub fn shares_of(ids: &TokenIds, pooling: TokenPooling) -> Option<Vec<f32>> {
+    ids.shares.clone().or_else(|| shares(pooling, ids.ids.len(), ids.ids.len()))
 }
 
 #[cfg(test)]

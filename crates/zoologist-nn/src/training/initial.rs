@@ -1,0 +1,84 @@
+//! Random weights to start from, by what a parameter is.
+
+use zoologist::base::{Seed, Stream};
+
+use super::parameters::is_statistic;
+use crate::architecture::Parameter;
+use crate::design::Design;
+
+/// Standard deviation of the matrices of a transformer, and of a new head.
+const SPREAD: f64 = 0.02;
+
+/// What a parameter starts from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Initial {
+    /// One number.
+    Constant(f32),
+    /// A normal distribution of this standard deviation, cut off at two of them.
+    Normal(f64),
+}
+
+impl Initial {
+    /// What is usual for a parameter: norms 1 and 0, biases 0, filters by their fan-out (He et al., arXiv:1502.01852),
+    /// matrices and embeddings normal with .02.
+    pub fn of(design: &Design, parameter: &Parameter) -> Self {
+        let (name, shape) = (parameter.name.as_str(), &parameter.shape[..]);
+        match (design, shape) {
+            _ if name.ends_with("running_var") => Self::Constant(1.0),
+            _ if is_statistic(name) || name.ends_with("bias") => Self::Constant(0.0),
+            (_, [_]) => Self::Constant(1.0),
+            // A filter of its own for each channel has a fan-out of its places alone.
+            (Design::Pictures(_), &[out, into, height, width]) => {
+                let groups = if into == 1 { out } else { 1 };
+                Self::Normal((2.0 / (out * height * width / groups) as f64).sqrt())
+            }
+            _ => Self::Normal(SPREAD),
+        }
+    }
+
+    /// So many numbers.
+    pub fn draw(self, count: usize, seed: Seed, name: &str) -> Vec<f32> {
+        match self {
+            Self::Constant(value) => vec![value; count],
+            Self::Normal(spread) => {
+                let mut stream = seed.stream("initial weights", name);
+                (0..count).map(|_| (spread * cut_normal(&mut stream)) as f32).collect()
+            }
+        }
+    }
+}
+
+/// The random start of a parameter.
+pub fn initial(design: &Design, parameter: &Parameter, seed: Seed) -> Vec<f32> {
+    Initial::of(design, parameter).draw(parameter.shape.iter().product(), seed, &parameter.name)
+}
+
+/// The random start of a head's weight.
+pub fn of_head(count: usize, seed: Seed) -> Vec<f32> {
+    Initial::Normal(SPREAD).draw(count, seed, "head")
+}
+
+/// A standard normal number of at most 2 in size (Box and Muller, drawn again beyond).
+fn cut_normal(stream: &mut Stream) -> f64 {
+    loop {
+        let (radius, angle) = ((-2.0 * (1.0 - stream.unit()).ln()).sqrt(), std::f64::consts::TAU * stream.unit());
+        let value = radius * angle.cos();
+        if value.abs() <= 2.0 {
+            return value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cut_normal_has_the_spread_of_the_cut_normal() {
+        let values = Initial::Normal(0.02).draw(100_000, Seed(0), "x");
+        let variance = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / values.len() as f64;
+        // A standard normal cut at two deviations has a deviation of .8796.
+        assert!((variance.sqrt() / 0.02 - 0.8796).abs() < 0.01, "{}", variance.sqrt());
+        assert!(values.iter().all(|value| value.abs() <= 0.04));
+    }
+}

@@ -1,0 +1,28 @@
+//! Training: sample, compare with what is right, follow the gradient, check on samples that are not learned from.
+//!
+//! A step cuts its batch into parts of [`PART`] samples. Each part is a pass of its own on one thread, with a tape of
+//! its own; gradients are summed in the order of the parts. So neither the threads nor an interruption change a bit of
+//! the result: what a run needs to go on is its [`Checkpoint`], and everything random comes from the seed and the
+//! step's number.
+//!
+//! ```text
+//! rows of the step ─► parts ─► pass, loss, gradient (threads) ─► sum ─► cut to a length ─► optimizer ─► parameters
+//!                                                                                              │
+//!                                              checkup on validation rows ─► best weights ◄────┘
+//! ```
+
+mod checkpoint;
+mod initial;
+mod loss;
+mod optimizer;
+mod parameters;
+mod session;
+
+#[cfg(test)]
+pub use initial::Initial;
+#[cfg(test)]
+pub use loss::Right;
+pub use session::train;
+
+/// Samples of a part of a batch.
+pub const PART: usize = 8;
