@@ -8,7 +8,7 @@ mod cost;
 mod graph;
 mod pooled;
 #[cfg(test)]
-mod sketch;
+pub(super) mod sketch;
 mod weights;
 mod wire;
 
@@ -24,10 +24,10 @@ pub use graph::{
 };
 pub use pooled::{PooledAs, PooledOutputs};
 pub use weights::{Content, Weight};
-pub use wire::{Added, AddedNode};
+pub use wire::{Added, AddedAttribute, AddedNode, AddedTensor};
 
 use super::files;
-use super::order::{Alteration, Precision};
+use super::order::{Alteration, NetworkPlan, Precision};
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault};
 
@@ -97,14 +97,25 @@ impl ModelBytes {
         Ok(Self { model, external })
     }
 
+    /// Reads the graph of a model of the zoo and its external data.
+    pub fn of(plan: &NetworkPlan) -> Result<Self, ModelError> {
+        let external: Vec<PathBuf> = plan.external.iter().map(|path| path.0.clone()).collect();
+        Self::read(&plan.folder, &plan.weights, &external)
+    }
+
     /// The same model with more outputs.
     pub fn with_outputs(&self, names: &[&str]) -> Result<Self, ModelError> {
         Ok(Self { model: wire::with_outputs(&self.model, names)?, external: self.external.clone() })
     }
 
-    /// The same model with nodes, inputs and outputs appended to its graph.
+    /// The same model with nodes, constants, inputs and outputs appended to its graph.
     pub fn with_added(&self, added: &Added) -> Result<Self, ModelError> {
-        Ok(Self { model: wire::with_added(&self.model, added)?, external: self.external.clone() })
+        Ok(Self { model: self.file_with(added)?, external: self.external.clone() })
+    }
+
+    /// The ONNX file of [`Self::with_added`]; external data is named in it as before.
+    pub fn file_with(&self, added: &Added) -> Result<Vec<u8>, ModelError> {
+        wire::with_added(&self.model, added)
     }
 
     /// The ONNX file with its batch norms in evaluation mode: no attribute `training_mode`, one output.
