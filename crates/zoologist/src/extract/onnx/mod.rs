@@ -1,11 +1,12 @@
 //! ONNX models as bytes: reading them, finding where the features and the layers are, naming outputs, pooling within the
-//! graph, permuting weights.
+//! graph, appending heads, permuting weights.
 //!
 //! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
 //! over as bytes.
 
 mod cost;
 mod graph;
+mod headed;
 mod pooled;
 #[cfg(test)]
 pub(super) mod sketch;
@@ -22,6 +23,7 @@ pub use graph::{
     Batchnorm, FeatureSource, Graph, LayerValue, Names, PictureInput, Pooling, Role, Signal, Stem, TextInput,
     TextInputs, TrainingNode,
 };
+pub use headed::{HeadedGraph, Part, VectorFrom};
 pub use pooled::{PooledAs, PooledOutputs};
 pub use weights::{Content, Weight};
 pub use wire::{Added, AddedAttribute, AddedNode, AddedTensor};

@@ -17,6 +17,9 @@ mod tokens;
 pub use count::{TokenCounts, count};
 pub use embeddings::{Embeddings, numbers};
 pub use encoder::{Encoder, load as load_encoder};
+pub use onnx::parts;
+#[cfg(test)]
+pub use pooling::pooled;
 pub use rows::{Rows, rows_of, words_of};
 pub use tokens::{TokenIds, Tokens};
 
