@@ -18,7 +18,8 @@ pub use super::ending::LaunchError;
 use super::ending::{last_words, of_model, of_process, printable};
 use super::limits::{Bounds, Limits, bytes_of, bytes_of_vocabulary};
 use super::order::{
-    Assignment, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, PortablePath, TokenOrder,
+    Assignment, Attached, Commission, Description, Extractor, NetworkPlan, OnnxRunner, Order, PortablePath,
+    RuntimeChoice, TokenOrder,
 };
 use super::text::TokenCounts;
 use super::training::{TrainingOrder, TrainingOutcome};
@@ -140,6 +141,21 @@ pub fn mend(machinery: &Machinery, folder: &JobFolder, plan: NetworkPlan) -> Res
     Ok(into)
 }
 
+/// Lets a worker write the graph of a model anew, to the file `into`, with the head of the file `head` on its features:
+/// those of the plan's layers, side by side.
+pub fn attach(machinery: &Machinery, plan: NetworkPlan, head: &Path, into: &Path) -> Result<Attached, LaunchError> {
+    let key = Key::of(&[("what", "head"), ("model", &plan.digest), ("into", &into.to_string_lossy())]);
+    let folder = machinery.store.job(&key)?;
+    let bounds = machinery.launcher.limits.of_a_look(plan.bytes().saturating_add(bytes_of([head])), 0);
+    let assignment = Assignment::Attach {
+        plan: Box::new(plan),
+        runtime: RuntimeChoice::clone(&machinery.runtime),
+        head: PortablePath(head.to_owned()),
+        into: PortablePath(into.to_owned()),
+    };
+    ask(machinery, &folder, assignment, bounds)?.attached.ok_or_else(silent)
+}
+
 /// Gives a worker something to do that has no rows.
 fn ask(machinery: &Machinery, folder: &JobFolder, assignment: Assignment, bounds: Bounds) -> Result<Said, LaunchError> {
     let heard = Heard { listener: &mut Deaf, rows: 0, said: Said::default() };
@@ -166,6 +182,7 @@ struct Said {
     anatomy: Option<Anatomy>,
     behaviour: Option<Behaviour>,
     outcome: Option<TrainingOutcome>,
+    attached: Option<Attached>,
 }
 
 impl Heard<'_> {
@@ -176,6 +193,7 @@ impl Heard<'_> {
             Ok(Message::Anatomy(found)) => self.said.anatomy = Some(*found),
             Ok(Message::Behaviour(found)) => self.said.behaviour = Some(*found),
             Ok(Message::Trained(found)) => self.said.outcome = Some(*found),
+            Ok(Message::Attached(found)) => self.said.attached = Some(found),
             Ok(Message::Alive) => {}
             Ok(Message::Rows(count)) => {
                 let count = count.min(self.rows);

@@ -9,11 +9,13 @@
 //! depend on the number of threads, and decoding on one thread overlaps inference on another.
 
 pub mod anatomy;
+mod attach;
 mod baseline;
 pub mod behaviour;
 pub mod confined;
 mod ending;
 mod files;
+mod head;
 pub mod launch;
 mod limits;
 pub mod network;
@@ -29,9 +31,10 @@ pub mod text;
 pub mod training;
 pub mod worker;
 
+pub use head::{Dense, Head};
 pub use limits::{Bounds, Limits};
 pub use order::{
-    Alteration, Assignment, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan, OnnxRunner,
-    Order, PortablePath, Precision, RuntimeChoice, TokenOrder,
+    Alteration, Assignment, Attached, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan,
+    OnnxRunner, Order, PortablePath, Precision, RuntimeChoice, TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

@@ -4,7 +4,10 @@ mod native;
 
 use std::collections::BTreeMap;
 
-use super::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PictureInput, PooledAs, Pooling, Signal};
+use super::onnx::{
+    CostPlan, FeatureSource, Graph, LayerValue, ModelBytes, ModelError, Part, PictureInput, PooledAs, Pooling, Signal,
+    VectorFrom,
+};
 use super::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
 use super::picture::Rgb;
 use super::preprocess;
@@ -43,27 +46,21 @@ pub fn load(
     if let Form::Native { .. } = plan.form {
         return native::load(plan, preprocessing, altered, runtime, threads);
     }
-    let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
-    let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
+    let mut bytes = ModelBytes::of(plan)?;
     if let Some(alteration) = altered {
         bytes.alter(alteration)?;
     }
     let graph = Graph::parse(&bytes.model)?;
     let input = graph.picture_input()?;
     check_fit(preprocessing, &input)?;
-    let source = graph.features(plan.features.as_deref())?;
+    let source = source(plan, &graph)?;
     let blank = blank_picture(preprocessing, &input);
-    let mut layers = match plan.layers {
-        LayerSet::All => graph.layers(&input.name, &source.value),
-        LayerSet::Last | LayerSet::Signals => vec![],
-    };
-    let last = layers.pop().map_or_else(|| "last".to_owned(), |last| last.name);
-    layers.push(LayerValue { value: source.value.clone(), name: last });
+    let layers = layers_to(&source.value, plan.layers, &graph, &input.name);
     let trial = Trial { bytes: &bytes, graph: &graph, input: &input, runtime, blank: &blank };
     let costs = if plan.layers == LayerSet::Signals { None } else { trial.costs(&layers) };
     let layers = match plan.layers {
         LayerSet::Signals => trial.signals(layers, preprocessing.layout)?,
-        LayerSet::Last | LayerSet::All => trial.pooled(layers, preprocessing.layout)?,
+        LayerSet::Last | LayerSet::All | LayerSet::Head => trial.pooled(layers, preprocessing.layout)?,
     };
 
     let values: Vec<(&str, PooledAs)> = layers.iter().map(|(layer, how)| (layer.value.as_str(), *how)).collect();
@@ -75,6 +72,11 @@ pub fn load(
     let tried = whole(first.run(&[Input::Floats(&blank)])?)?;
     let pooling = |tensor: &Tensor| Pooling::of(&tensor.shape, channels_last(&tensor.shape, preprocessing.layout));
     let poolings = tried.iter().map(pooling).collect::<Result<Vec<Pooling>, ModelError>>()?;
+    let is_vector =
+        |(layer, how): (&(LayerValue, PooledAs), &Pooling)| layer.1 == PooledAs::Whole && *how == Pooling::None;
+    if plan.layers == LayerSet::Head && !layers.iter().zip(&poolings).all(is_vector) {
+        return Err(ModelError::Unfit(format!("{} is not one vector a picture", source.reason)));
+    }
     let dims = tried.iter().zip(&poolings).map(|(found, how)| how.apply(&found.shape[1..], first_sample(found)).len());
     let describe = |((layer, _), dim): (&(LayerValue, PooledAs), usize)| LayerDescription {
         name: layer.name.clone(),
@@ -99,6 +101,56 @@ pub fn load(
         poolings: poolings.clone(),
     };
     Ok((description, sessions.into_iter().map(network).collect()))
+}
+
+/// The vectors that stand side by side as the features of a plan, from the first layer to the last, and the value of the
+/// last: where in the graph a head takes them.
+pub fn parts(
+    plan: &NetworkPlan,
+    preprocessing: &Preprocessing,
+    bytes: &ModelBytes,
+    graph: &Graph,
+    runtime: &dyn Runtime,
+) -> Result<(String, Vec<Part>), ModelError> {
+    let input = graph.picture_input()?;
+    check_fit(preprocessing, &input)?;
+    let (source, blank) = (source(plan, graph)?, blank_picture(preprocessing, &input));
+    let trial = Trial { bytes, graph, input: &input, runtime, blank: &blank };
+    let layers = trial.pooled(layers_to(&source.value, plan.layers, graph, &input.name), preprocessing.layout)?;
+    let shapes = trial.shapes(layers.iter().map(|(layer, _)| layer.value.as_str()).collect())?;
+    let part = |(layer, _): (LayerValue, PooledAs)| {
+        let shape = shapes.get(&layer.value).map_or(&[][..], Vec::as_slice);
+        let pooling = Pooling::of(shape, channels_last(shape, preprocessing.layout))?;
+        Ok(Part {
+            value: layer.value,
+            vector: VectorFrom::Tensor(pooling),
+            width: pooling.width(shape),
+            rank: shape.len(),
+        })
+    };
+    Ok((source.value, layers.into_iter().map(part).collect::<Result<Vec<Part>, ModelError>>()?))
+}
+
+/// Where in the graph the last of what is wanted is.
+fn source(plan: &NetworkPlan, graph: &Graph) -> Result<FeatureSource, ModelError> {
+    let features = graph.features(plan.features.as_deref());
+    if plan.layers != LayerSet::Head {
+        return features;
+    }
+    let features = features.ok().map(|source| source.value);
+    graph.head_source(plan.head.as_deref(), features.as_deref())
+}
+
+/// The layers of a set, from an input of the graph to the value `last`.
+pub fn layers_to(last: &str, set: LayerSet, graph: &Graph, input: &str) -> Vec<LayerValue> {
+    let (mut layers, alone) = match set {
+        LayerSet::All => (graph.layers(input, last), "last"),
+        LayerSet::Last | LayerSet::Signals => (vec![], "last"),
+        LayerSet::Head => (vec![], HEAD),
+    };
+    let name = layers.pop().map_or_else(|| alone.to_owned(), |last| last.name);
+    layers.push(LayerValue { value: last.to_owned(), name });
+    layers
 }
 
 /// Whether a map's channels stand last: as the input has them, or, in a network that keeps its maps otherwise, where its

@@ -39,6 +39,26 @@ pub enum Assignment {
     Mend(Box<NetworkPlan>, PortablePath),
     /// To train a network.
     Train(Box<TrainingOrder>),
+    /// To write a graph anew with a head on its features.
+    Attach {
+        /// The model. Its layers decide which features stand side by side, in the order of [`Description::layers`].
+        plan: Box<NetworkPlan>,
+        /// What runs it once, to see the shapes of its values.
+        runtime: RuntimeChoice,
+        /// The file of the head, as [`super::Head::bytes`] makes it.
+        head: PortablePath,
+        /// The ONNX file to write. External data is named in it as in the model's own, relative to its folder.
+        into: PortablePath,
+    },
+}
+
+/// What was written of a graph with a head. The names are the graph's own: whoever shows them escapes them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The output of the head.
+    pub logits: String,
+    /// The value of the model's features, an output too.
+    pub features: String,
 }
 
 /// Texts whose tokens are to be counted, by the tokenizer of a model.
@@ -121,6 +141,8 @@ pub struct NetworkPlan {
     pub input: ModelInput,
     /// The value of the graph that holds the features, where it is given.
     pub features: Option<String>,
+    /// The value of the graph that holds the logits, where it is given.
+    pub head: Option<String>,
     /// SHA-256 of the weights.
     pub digest: String,
     /// Which layers' features are wanted.
@@ -138,6 +160,8 @@ pub enum LayerSet {
     /// What tells of the preprocessing of pictures, side by side: of some maps the mean of each channel and of its
     /// square; what the head gives, if there is one; the features of the last layer.
     Signals,
+    /// What the model's own head gives, its logits, and nothing else.
+    Head,
 }
 
 /// A precision that weights are rounded to.
@@ -251,6 +275,7 @@ impl NetworkPlan {
             form: model.form.clone(),
             input: model.input.clone(),
             features: model.features.clone(),
+            head: model.head.clone(),
             digest: model.digest.clone(),
             layers,
         }
@@ -315,10 +340,14 @@ impl Extractor {
     /// What the features depend on, for the key of a job: not where the files are, but what they hold.
     pub fn identity(&self) -> String {
         let network = |plan: &NetworkPlan| {
-            serde_json::json!({
+            let mut identity = serde_json::json!({
                 "digest": plan.digest, "form": plan.form, "input": plan.input, "features": plan.features,
                 "layers": plan.layers
-            })
+            });
+            if plan.layers == LayerSet::Head {
+                identity["head"] = serde_json::json!(plan.head);
+            }
+            identity
         };
         match self {
             Self::Network(plan) => serde_json::json!({ "network": network(plan) }).to_string(),
@@ -341,6 +370,28 @@ impl Extractor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logits_are_part_of_a_key_only_where_they_are_asked_for() {
+        let identity = |layers: LayerSet, head: Option<&str>| {
+            let preset = crate::zoo::Preset::named("imagenet").unwrap();
+            let plan = NetworkPlan {
+                folder: PathBuf::new(),
+                weights: PathBuf::from("model.onnx"),
+                external: vec![],
+                form: Form::Onnx,
+                input: ModelInput::Pictures(preset.preprocessing(None)),
+                features: None,
+                head: head.map(str::to_owned),
+                digest: String::new(),
+                layers,
+            };
+            Extractor::Network(plan).identity()
+        };
+        assert_eq!(identity(LayerSet::Last, Some("logits")), identity(LayerSet::Last, None));
+        assert!(!identity(LayerSet::Last, None).contains("head"));
+        assert_ne!(identity(LayerSet::Head, Some("logits")), identity(LayerSet::Head, None));
+    }
 
     #[test]
     fn widths_that_do_not_agree_are_not_sound() {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::picture::{self, Rgb};
 use crate::base::path_text::show;
 use crate::base::{Fail, Fault, path_text};
-use crate::data::{self, Dataset, Inputs, PictureSource, TextRows};
+use crate::data::{self, Dataset, Inputs, PictureReader, PictureSource, RawPicture, TextRows};
 use crate::store::{self, Store};
 
 /// Where a worker finds the samples of its job. A sample's place is its row of the features.
@@ -79,4 +80,16 @@ fn digest(root: &Path, pictures: &[PictureSource]) -> String {
         hasher.update(digest);
     });
     hasher.finalize().to_hex().to_string()
+}
+
+/// Reads and decodes a picture.
+pub(super) fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String> {
+    match reader.read(sample).map_err(|error| error.to_string())? {
+        RawPicture::Encoded(bytes) => picture::decode(&bytes).map_err(|error| error.to_string()),
+        RawPicture::Pixels { width, height, channels, bytes } => {
+            let picture =
+                if channels == 1 { Rgb::from_grey(width, height, &bytes) } else { Rgb::new(width, height, bytes) };
+            picture.ok_or_else(|| "no pixels".to_owned())
+        }
+    }
 }

@@ -15,17 +15,19 @@ use serde::{Deserialize, Serialize};
 
 use super::SampleFiles;
 use super::anatomy::{self, Anatomy};
+use super::attach::attach;
 use super::baseline;
 use super::behaviour::{self, Behaviour};
 use super::limits;
 use super::network::{self, Network};
 use super::onnx::ModelError;
 use super::order::{
-    Alteration, Assignment, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder,
+    Alteration, Assignment, Attached, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder,
 };
-use super::picture::{self, Rgb};
+use super::picture;
 use super::queue::Queue;
 use super::runtime::Runtime;
+use super::sample_files::decoded;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
 use super::training::{self, TrainingOrder, TrainingOutcome};
@@ -55,6 +57,8 @@ pub enum Message {
     Behaviour(Box<Behaviour>),
     /// A network is trained.
     Trained(Box<TrainingOutcome>),
+    /// A graph is written with a head on it.
+    Attached(Attached),
     /// The extractor can't be used.
     Failed(String),
 }
@@ -120,6 +124,10 @@ pub fn run(
         Assignment::Look(order) => look(order, &mut say),
         Assignment::Mend(plan, into) => mend(plan, &into.0),
         Assignment::Train(order) => train(order, open_runtime, &mut say, stop),
+        Assignment::Attach { plan, runtime, head, into } => open_runtime(runtime)
+            .and_then(|runtime| attach(plan, &head.0, &*runtime))
+            .map_err(WorkerError::from)
+            .and_then(|(bytes, names)| write(&into.0, &bytes).and_then(|()| say(&Message::Attached(names)))),
         Assignment::Observe(order) => behaviour::observe(order, open_runtime)
             .map_err(WorkerError::from)
             .and_then(|found| say(&Message::Behaviour(Box::new(found)))),
@@ -151,8 +159,11 @@ fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
 }
 
 fn mend(plan: &NetworkPlan, into: &Path) -> Result<(), WorkerError> {
-    let bytes = anatomy::in_evaluation_mode(plan)?;
-    Ok(store::write_whole(into, |file| file.write_all(&bytes))?)
+    write(into, &anatomy::in_evaluation_mode(plan)?)
+}
+
+fn write(into: &Path, bytes: &[u8]) -> Result<(), WorkerError> {
+    Ok(store::write_whole(into, |file| file.write_all(bytes))?)
 }
 
 fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
@@ -545,16 +556,4 @@ impl Machine {
 
 fn unfit(reason: &str) -> WorkerError {
     ModelError::Unfit(reason.to_owned()).into()
-}
-
-/// Reads and decodes a picture.
-pub(super) fn decoded(reader: &PictureReader, sample: &PictureSource) -> Result<Rgb, String> {
-    match reader.read(sample).map_err(|error| error.to_string())? {
-        RawPicture::Encoded(bytes) => picture::decode(&bytes).map_err(|error| error.to_string()),
-        RawPicture::Pixels { width, height, channels, bytes } => {
-            let picture =
-                if channels == 1 { Rgb::from_grey(width, height, &bytes) } else { Rgb::new(width, height, bytes) };
-            picture.ok_or_else(|| "no pixels".to_owned())
-        }
-    }
 }

@@ -63,6 +63,8 @@ struct Found {
     input: ModelInput,
     /// The value of the graph that holds the features.
     features: Option<String>,
+    /// The value of the graph that holds the logits.
+    head: Option<String>,
     /// The digest that is pinned beside the weights.
     sha256: Option<String>,
     notes: Vec<String>,
@@ -127,9 +129,9 @@ impl Candidate {
         let digests = Digests::of(&found.root, &found.weights, &external)?;
         let sums = pins::sums(&found.root)?;
         let pinned = self.pinned(&found, &digests, &sums).map_err(|problem| problem.at(&path))?;
-        let Found { root, weights, form, input, features, notes, .. } = found;
+        let Found { root, weights, form, input, features, head, notes, .. } = found;
         let (name, folder, digest) = (self.name(), root.folder().to_path_buf(), digests.whole());
-        Ok(Model { name, folder, weights, external, form, input, features, digest, pinned, notes })
+        Ok(Model { name, folder, weights, external, form, input, features, head, digest, pinned, notes })
     }
 
     /// Compares the files with every pin; tells whether there is one.
@@ -183,12 +185,12 @@ impl Found {
     fn of_sidecar(root: Root, weights: PathBuf, settings: Settings) -> Self {
         let Settings { preparation: Preparation { preprocessing, notes }, features, sha256 } = settings;
         let input = ModelInput::Pictures(preprocessing);
-        Self { root, weights, form: Form::Onnx, input, features, sha256, notes }
+        Self { root, weights, form: Form::Onnx, input, features, head: None, sha256, notes }
     }
 
     fn of_text(root: Root, weights: PathBuf, form: Form, read: text::Read, features: Option<String>) -> Self {
         let (input, notes) = (ModelInput::Texts(read.settings), read.notes);
-        Self { root, weights, form, input, features, sha256: None, notes }
+        Self { root, weights, form, input, features, head: None, sha256: None, notes }
     }
 }
 
@@ -203,7 +205,13 @@ fn in_folder(folder: &Path) -> Result<Found, Error> {
     let root = Root::new(folder)?;
     let config = object(&root, "config.json")?.unwrap_or_default();
     let config = Fields(&config);
-    let features = features(config).map_err(|problem| problem.at(&folder.join("config.json")))?;
+    let head = of_ours(config, "logits").map_err(|problem| problem.at(&folder.join("config.json")))?;
+    Ok(Found { head, ..with_settings(folder, root, config)? })
+}
+
+/// The model of a folder, as the files beside the weights describe it.
+fn with_settings(folder: &Path, root: Root, config: Fields) -> Result<Found, Error> {
+    let features = of_ours(config, "features").map_err(|problem| problem.at(&folder.join("config.json")))?;
     if !is_for_pictures(&root, config)?
         && let Some(found) = text_model(folder, config, features.clone())?
     {
@@ -328,9 +336,9 @@ fn static_embeddings(root: &Root, config: Fields) -> Result<Option<(PathBuf, tex
     Ok(Some((weights, read)))
 }
 
-/// The value of the graph that `config.json` names: `"zoologist": {"features": "…"}`.
-fn features(config: Fields) -> Result<Option<String>, Problem> {
-    let ours = config.object("zoologist").map(|ours| ours.text("features")).transpose()?;
+/// A value of the graph that `config.json` names: `"zoologist": {"features": "…", "logits": "…"}`.
+fn of_ours(config: Fields, key: &str) -> Result<Option<String>, Problem> {
+    let ours = config.object("zoologist").map(|ours| ours.text(key)).transpose()?;
     Ok(ours.flatten().map(str::to_owned))
 }
 

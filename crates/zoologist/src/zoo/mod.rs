@@ -70,6 +70,8 @@ pub struct Model {
     pub input: ModelInput,
     /// The value of the graph that holds the features, if the model's settings name one.
     pub features: Option<String>,
+    /// The value of the graph that holds the output of the model's own head, its logits, if `config.json` names one.
+    pub head: Option<String>,
     /// SHA-256 in hexadecimal: of the weights, or, if there is external data, of the text that `sha256sum` prints
     /// for the weights and the external files in order.
     pub digest: String,

@@ -351,12 +351,12 @@ fn the_sidecar_in_a_folder_overrides_what_cannot_be_repeated() {
 }
 
 #[test]
-fn config_json_may_name_the_features() {
-    let config = r#"{"zoologist": {"features": "pooled"}, "model_type": "swin"}"#;
+fn config_json_may_name_the_features_and_the_logits() {
+    let config = r#"{"zoologist": {"features": "pooled", "logits": "tuned_logits"}, "model_type": "swin"}"#;
     let bare = HF.replace(r#""image_processor_type": "ViTImageProcessor","#, "");
     let zoo = folder(&[("model.onnx", "weights"), ("config.json", config), ("preprocessor_config.json", &bare)]);
     let found = model(zoo.path()).unwrap();
-    assert_eq!(found.features.as_deref(), Some("pooled"));
+    assert_eq!((found.features.as_deref(), found.head.as_deref()), (Some("pooled"), Some("tuned_logits")));
     assert!(matches!(pictures(&found).resize, Resize::Exact(_)));
 }
 

@@ -231,11 +231,5 @@ fn of_plan(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
 
 /// The graph of a model with its batch norms in evaluation mode; its external data stay where they are.
 pub fn in_evaluation_mode(plan: &NetworkPlan) -> Result<Vec<u8>, ModelError> {
-    read(plan)?.in_evaluation_mode()
-}
-
-/// The bytes of an ONNX model of the zoo.
-fn read(plan: &NetworkPlan) -> Result<onnx::ModelBytes, ModelError> {
-    let external: Vec<PathBuf> = plan.external.iter().map(|path| path.0.clone()).collect();
-    onnx::ModelBytes::read(&plan.folder, &plan.weights, &external)
+    onnx::ModelBytes::of(plan)?.in_evaluation_mode()
 }

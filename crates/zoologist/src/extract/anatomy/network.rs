@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::scan::Scan;
-use super::{Anatomy, Running, read};
-use crate::extract::onnx::{Batchnorm, Content, Graph, ModelError, Role};
+use super::{Anatomy, Running};
+use crate::extract::onnx::{Batchnorm, Content, Graph, ModelBytes, ModelError, Role};
 use crate::extract::order::NetworkPlan;
 use crate::zoo::ModelInput;
 
 /// Looks at the graph and at every number of its weights.
 pub fn anatomy(plan: &NetworkPlan) -> Result<Anatomy, ModelError> {
-    let bytes = read(plan)?;
+    let bytes = ModelBytes::of(plan)?;
     let graph = Graph::parse(&bytes.model)?;
     let mut anatomy = of_graph(&graph, plan);
     let roles = graph.roles();

@@ -21,11 +21,11 @@ pub fn largest(
     let (mut nodes, mut outputs) = (vec![], vec![]);
     for (place, value) in values.iter().enumerate() {
         let (positive, most) = (format!("zoologist_abs_{place}"), format!("zoologist_most_{place}"));
-        nodes.push(AddedNode { operator: "Abs", inputs: vec![value.clone()], output: positive.clone() });
-        nodes.push(AddedNode { operator: "ReduceMax", inputs: vec![positive], output: most.clone() });
+        nodes.push(AddedNode::plain("Abs", vec![value.clone()], positive.clone()));
+        nodes.push(AddedNode::plain("ReduceMax", vec![positive], most.clone()));
         outputs.push(most);
     }
-    let added = Added { nodes, float_inputs: vec![], outputs: outputs.clone() };
+    let added = Added { nodes, outputs: outputs.clone(), ..Added::default() };
     let network = NetworkBytes::Onnx(bytes.with_added(&added)?);
     let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
     let mut sessions = runtime.load(&network, inputs, &names, 1)?;

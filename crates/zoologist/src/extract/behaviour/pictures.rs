@@ -8,7 +8,7 @@ use crate::extract::network::{self, Network, Prepared};
 use crate::extract::onnx::{Graph, ModelBytes, ModelError};
 use crate::extract::picture::Rgb;
 use crate::extract::runtime::{Input, Runtime};
-use crate::extract::worker::decoded;
+use crate::extract::sample_files::decoded;
 use crate::zoo::preprocessing::Preprocessing;
 
 /// The edge of a picture of noise.
@@ -156,8 +156,7 @@ fn largest(
     network: &Network,
     runtime: &dyn Runtime,
 ) -> Result<Option<super::Largest>, ModelError> {
-    let external: Vec<_> = order.plan.external.iter().map(|path| path.0.clone()).collect();
-    let bytes = ModelBytes::read(&order.plan.folder, &order.plan.weights, &external)?;
+    let bytes = ModelBytes::of(&order.plan)?;
     let graph = Graph::parse(&bytes.model)?;
     let input = graph.picture_input()?;
     let tensors: Vec<_> = prepared.iter().map(|picture| network.tensor(&[picture])).collect();

@@ -1,14 +1,15 @@
 //! ONNX models as bytes: reading them, finding where the features and the layers are, naming outputs, pooling within the
-//! graph, permuting weights.
+//! graph, appending heads, permuting weights.
 //!
 //! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
 //! over as bytes.
 
 mod cost;
 mod graph;
+mod headed;
 mod pooled;
 #[cfg(test)]
-mod sketch;
+pub(super) mod sketch;
 mod weights;
 mod wire;
 
@@ -22,12 +23,13 @@ pub use graph::{
     Batchnorm, FeatureSource, Graph, LayerValue, Names, PictureInput, Pooling, Role, Signal, Stem, TextInput,
     TextInputs, TrainingNode,
 };
+pub use headed::{HeadedGraph, Part, VectorFrom};
 pub use pooled::{PooledAs, PooledOutputs};
 pub use weights::{Content, Weight};
-pub use wire::{Added, AddedNode};
+pub use wire::{Added, AddedAttribute, AddedNode, AddedTensor};
 
 use super::files;
-use super::order::{Alteration, Precision};
+use super::order::{Alteration, NetworkPlan, Precision};
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault};
 
@@ -101,14 +103,25 @@ impl ModelBytes {
         Ok(Self { model, external })
     }
 
+    /// Reads the graph of a model of the zoo and its external data.
+    pub fn of(plan: &NetworkPlan) -> Result<Self, ModelError> {
+        let external: Vec<PathBuf> = plan.external.iter().map(|path| path.0.clone()).collect();
+        Self::read(&plan.folder, &plan.weights, &external)
+    }
+
     /// The same model with more outputs.
     pub fn with_outputs(&self, names: &[&str]) -> Result<Self, ModelError> {
         Ok(Self { model: wire::with_outputs(&self.model, names)?, external: self.external.clone() })
     }
 
-    /// The same model with nodes, inputs and outputs appended to its graph.
+    /// The same model with nodes, constants, inputs and outputs appended to its graph.
     pub fn with_added(&self, added: &Added) -> Result<Self, ModelError> {
-        Ok(Self { model: wire::with_added(&self.model, added)?, external: self.external.clone() })
+        Ok(Self { model: self.file_with(added)?, external: self.external.clone() })
+    }
+
+    /// The ONNX file of [`Self::with_added`]; external data is named in it as before.
+    pub fn file_with(&self, added: &Added) -> Result<Vec<u8>, ModelError> {
+        wire::with_added(&self.model, added)
     }
 
     /// The ONNX file with its batch norms in evaluation mode: no attribute `training_mode`, one output.

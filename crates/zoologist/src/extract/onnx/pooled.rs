@@ -49,7 +49,7 @@ impl Graph {
                 PooledAs::SquaredMap | PooledAs::SignOfMap => {
                     let made = fresh(&taken, &format!("zoologist_made_{place}"));
                     let (operator, times) = if how == PooledAs::SignOfMap { ("Sign", 1) } else { ("Mul", 2) };
-                    nodes.push(AddedNode { operator, inputs: vec![value.to_owned(); times], output: made.clone() });
+                    nodes.push(AddedNode::plain(operator, vec![value.to_owned(); times], made.clone()));
                     ("GlobalAveragePool", vec![made])
                 }
                 PooledAs::Whole => {
@@ -59,7 +59,7 @@ impl Graph {
             };
             let output = fresh(&taken, &format!("zoologist_pooled_{place}"));
             outputs.push(output.clone());
-            nodes.push(AddedNode { operator, inputs, output });
+            nodes.push(AddedNode::plain(operator, inputs, output));
         }
         let weights = values.iter().any(|&(_, how)| how == PooledAs::Tokens).then_some(weights);
         let mut new: Vec<&String> = outputs.iter().filter(|name| !self.output_named(name)).collect();
@@ -69,13 +69,14 @@ impl Graph {
             nodes,
             float_inputs: weights.iter().cloned().collect(),
             outputs: new.into_iter().cloned().collect(),
+            ..Added::default()
         };
         PooledOutputs { added, weights, outputs }
     }
 }
 
 /// The name, made longer until the graph has none like it.
-fn fresh(taken: &HashSet<&str>, name: &str) -> String {
+pub(super) fn fresh(taken: &HashSet<&str>, name: &str) -> String {
     let mut name = name.to_owned();
     while taken.contains(name.as_str()) {
         name.push('_');

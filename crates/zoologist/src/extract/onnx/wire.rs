@@ -5,7 +5,11 @@
 //! found as byte ranges. Every size comes from an untrusted file: arithmetic is checked and ranges are looked up, never assumed.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used, clippy::panic)]
 
+mod added;
+
 use std::ops::Range;
+
+pub use added::{Added, AddedAttribute, AddedNode, AddedTensor};
 
 use super::ModelError;
 
@@ -24,10 +28,14 @@ mod number {
     pub const NODE_OPERATOR: u64 = 4;
     pub const NODE_ATTRIBUTE: u64 = 5;
     pub const ATTRIBUTE_NAME: u64 = 1;
+    pub const ATTRIBUTE_INTEGER: u64 = 3;
     pub const ATTRIBUTE_TENSOR: u64 = 5;
     pub const ATTRIBUTE_GRAPH: u64 = 6;
+    pub const ATTRIBUTE_INTEGERS: u64 = 8;
     pub const ATTRIBUTE_TENSORS: u64 = 10;
     pub const ATTRIBUTE_GRAPHS: u64 = 11;
+    pub const ATTRIBUTE_KIND: u64 = 20;
+    pub const TENSOR_LENGTH: u64 = 1;
     pub const TENSOR_TYPE: u64 = 2;
     pub const TENSOR_FLOATS: u64 = 4;
     pub const TENSOR_NAME: u64 = 8;
@@ -39,31 +47,9 @@ mod number {
     pub const VALUE_NAME: u64 = 1;
     pub const VALUE_TYPE: u64 = 2;
     pub const TYPE_TENSOR: u64 = 1;
-}
-
-/// A `TypeProto.Tensor` that states an element type of float32 (field 1, value 1) and no shape.
-const FLOATS_OF_ANY_SHAPE: [u8; 2] = [0x08, 0x01];
-
-/// What is appended to a graph.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Added {
-    /// Nodes, each after those whose outputs it takes.
-    pub nodes: Vec<AddedNode>,
-    /// Inputs of float32 and of any shape, by name.
-    pub float_inputs: Vec<String>,
-    /// Values of the graph or of the added nodes that become outputs, by name.
-    pub outputs: Vec<String>,
-}
-
-/// One operator of the standard domain without attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddedNode {
-    /// The operator, for example `MatMul`.
-    pub operator: &'static str,
-    /// The values it takes.
-    pub inputs: Vec<String>,
-    /// The value it makes.
-    pub output: String,
+    pub const TYPE_SHAPE: u64 = 2;
+    pub const SHAPE_AXIS: u64 = 1;
+    pub const AXIS_LENGTH: u64 = 1;
 }
 
 /// Where the numbers of a tensor stand.
@@ -156,6 +142,12 @@ fn push_field(into: &mut Vec<u8>, number: u64, payload: &[u8]) {
     into.extend_from_slice(payload);
 }
 
+/// A field that holds a number.
+fn push_number(into: &mut Vec<u8>, number: u64, value: usize) {
+    push_varint(into, (number << 3) as usize);
+    push_varint(into, value);
+}
+
 /// The model with more graph outputs: values of the graph, by name. Everything else stays byte for byte.
 pub fn with_outputs(bytes: &[u8], names: &[&str]) -> Result<Vec<u8>, ModelError> {
     let outputs = names.iter().map(|&name| name.to_owned()).collect();
@@ -169,15 +161,7 @@ pub fn with_added(bytes: &[u8], added: &Added) -> Result<Vec<u8>, ModelError> {
     let [graph] = &graphs[..] else { return Err(ModelError::Damaged) };
     let part = |range: Range<usize>| bytes.get(range).ok_or(ModelError::Damaged);
     let mut body = part(graph.payload.clone())?.to_vec();
-    for node in &added.nodes {
-        push_field(&mut body, number::GRAPH_NODE, &node_message(node));
-    }
-    for name in &added.float_inputs {
-        push_field(&mut body, number::GRAPH_INPUT, &float_value_message(name));
-    }
-    for name in &added.outputs {
-        push_field(&mut body, number::GRAPH_OUTPUT, &value_message(name));
-    }
+    added.push_to(&mut body);
     let mut edited = part(0..graph.whole.start)?.to_vec();
     push_field(&mut edited, number::MODEL_GRAPH, &body);
     edited.extend_from_slice(part(graph.whole.end..bytes.len())?);
@@ -235,31 +219,6 @@ fn is_training_mode(bytes: &[u8], attribute: Range<usize>) -> Result<bool, Model
     let name = fields(bytes, attribute)?.into_iter().find(|field| field.number == number::ATTRIBUTE_NAME);
     let name = name.map(|field| text(bytes, field.payload)).transpose()?;
     Ok(name.as_deref() == Some("training_mode"))
-}
-
-fn node_message(node: &AddedNode) -> Vec<u8> {
-    let mut message = vec![];
-    for input in &node.inputs {
-        push_field(&mut message, number::NODE_INPUT, input.as_bytes());
-    }
-    push_field(&mut message, number::NODE_OUTPUT, node.output.as_bytes());
-    push_field(&mut message, number::NODE_OPERATOR, node.operator.as_bytes());
-    message
-}
-
-/// A value of which nothing but the name is stated.
-fn value_message(name: &str) -> Vec<u8> {
-    let mut message = vec![];
-    push_field(&mut message, number::VALUE_NAME, name.as_bytes());
-    message
-}
-
-fn float_value_message(name: &str) -> Vec<u8> {
-    let mut kind = vec![];
-    push_field(&mut kind, number::TYPE_TENSOR, &FLOATS_OF_ANY_SHAPE);
-    let mut message = value_message(name);
-    push_field(&mut message, number::VALUE_TYPE, &kind);
-    message
 }
 
 /// All tensors of the model: weights, constants, and those of inner graphs.
@@ -373,8 +332,13 @@ mod tests {
         push_field(&mut original, number::MODEL_GRAPH, &body);
         original.extend_from_slice(&after);
 
-        let node = AddedNode { operator: "Mul", inputs: vec!["y".into(), "more".into()], output: "z".into() };
-        let added = Added { nodes: vec![node], float_inputs: vec!["more".into()], outputs: vec!["z".into()] };
+        let node = AddedNode::plain("Mul", vec!["y".into(), "more".into()], "z".into());
+        let added = Added {
+            nodes: vec![node],
+            float_inputs: vec!["more".into()],
+            outputs: vec!["z".into()],
+            ..Added::default()
+        };
         let edited = with_added(&original, &added).unwrap();
         assert!(edited.starts_with(before) && edited.ends_with(&after));
         let graph = fields(&edited, before.len()..edited.len() - after.len()).unwrap().remove(0);

@@ -19,7 +19,7 @@ use crate::base::path_text::{escape, show};
 use crate::data;
 use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute, rounded};
-use crate::extract::order::{Alteration, Description, NetworkPlan};
+use crate::extract::order::{Alteration, Description, LayerSet, NetworkPlan};
 use crate::store::Text;
 use crate::zoo::{TextSettings, TokenPooling, Vocabulary};
 
@@ -59,6 +59,9 @@ impl Embeddings {
         settings: &TextSettings,
         altered: Option<Alteration>,
     ) -> Result<(Description, Self), ModelError> {
+        if plan.layers == LayerSet::Head {
+            return Err(ModelError::Unfit("a table of embeddings has no head: tune it first".to_owned()));
+        }
         let mut table = read(&files::checked(&plan.folder, &plan.weights)?)?;
         match altered {
             Some(Alteration::Permuted(seed)) => {

@@ -9,7 +9,7 @@ use super::tokens::{TokenIds, Tokens};
 use super::{BlockFeatures, native, onnx};
 use crate::extract::behaviour::{BehaviourOrder, Largest, largest};
 use crate::extract::onnx::{Graph, ModelBytes, ModelError};
-use crate::extract::order::{Alteration, Description, LayerDescription, NetworkPlan};
+use crate::extract::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
 use crate::store::Text;
 use crate::zoo::{Form, TextSettings, TokenPooling};
@@ -109,7 +109,10 @@ pub fn load(
     let layers = first.try_out()?;
     let description = Description {
         dim: layers.iter().map(|layer| layer.dim).sum(),
-        features_from: format!("{}, {} over the tokens", ready.features_from, settings.pooling.word()),
+        features_from: match plan.layers {
+            LayerSet::Head => ready.features_from,
+            _ => format!("{}, {} over the tokens", ready.features_from, settings.pooling.word()),
+        },
         runtime: Some(runtime.name()),
         multiply_adds: ready.multiply_adds,
         layers,
@@ -160,8 +163,7 @@ impl Encoder {
         if plan.form != Form::Onnx {
             return Ok(None);
         }
-        let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
-        let bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
+        let bytes = ModelBytes::of(plan)?;
         let graph = Graph::parse(&bytes.model)?;
         let roles = onnx::roles(&graph.text_inputs()?)?;
         let names: Vec<&str> = roles.iter().map(|(name, _)| name.as_str()).collect();

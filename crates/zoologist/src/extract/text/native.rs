@@ -12,6 +12,11 @@ use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
 
 /// Reads the files of an encoder and asks the runtime what it is.
 pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
+    if plan.layers == LayerSet::Head {
+        return Err(ModelError::Unfit(
+            "it has no head that is read natively: tune it first, or export it with its head".to_owned(),
+        ));
+    }
     let mut network = read(plan)?;
     if let Some(alteration) = altered {
         alter_weights(&mut network.weights, alteration)?;

@@ -2,7 +2,10 @@
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
 use crate::base::path_text::escape;
-use crate::extract::onnx::{CostPlan, Graph, LayerValue, ModelBytes, ModelError, PooledAs, TextInputs};
+use crate::extract::network::layers_to;
+use crate::extract::onnx::{
+    CostPlan, FeatureSource, Graph, LayerValue, ModelBytes, ModelError, Part, PooledAs, Pooling, TextInputs, VectorFrom,
+};
 use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Tensor};
 use crate::zoo::TokenPooling;
@@ -14,38 +17,21 @@ pub fn ready(
     altered: Option<Alteration>,
     runtime: &dyn Runtime,
 ) -> Result<Ready, ModelError> {
-    let external: Vec<_> = plan.external.iter().map(|path| path.0.clone()).collect();
-    let mut bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
+    let mut bytes = ModelBytes::of(plan)?;
     if let Some(alteration) = altered {
         bytes.alter(alteration)?;
     }
     let graph = Graph::parse(&bytes.model)?;
-    let found = graph.text_inputs()?;
-    let mut inputs = roles(&found)?;
-    let states = graph.token_states(plan.features.as_deref())?;
-    let mut layers = match plan.layers {
-        LayerSet::All => graph.layers(&found.ids.name, &states.value),
-        LayerSet::Last | LayerSet::Signals => vec![],
+    let Tried { found, mut inputs, source, layers, trial } = Tried::new(plan, &bytes, &graph, runtime)?;
+    let pooled_as = |form: Form| match form {
+        Form::Tokens(_) if pooling != TokenPooling::Max => PooledAs::Tokens,
+        Form::Tokens(_) | Form::Vector(_) => PooledAs::Whole,
     };
-    let last = layers.pop().map_or_else(|| "last".to_owned(), |last| last.name);
-    layers.push(LayerValue { value: states.value.clone(), name: last });
-
-    let trial = Trial::run(&bytes, &graph, &inputs, &layers, runtime)?;
-    let with_pooling = |layer: LayerValue| {
-        let how = trial.pooled_as(&layer.value, pooling)?;
-        Some((layer, how))
-    };
-    let layers: Vec<(LayerValue, PooledAs)> = layers.into_iter().filter_map(with_pooling).collect();
-    if layers.last().is_none_or(|(layer, _)| layer.value != states.value) {
-        let shape = trial.shape_of(&states.value).unwrap_or_default();
-        return Err(ModelError::Unfit(format!(
-            "features of shape {shape:?} are neither token states nor one vector per text"
-        )));
-    }
-    let values: Vec<(&str, PooledAs)> = layers.iter().map(|(layer, how)| (layer.value.as_str(), *how)).collect();
+    let values: Vec<(&str, PooledAs)> =
+        layers.iter().map(|(layer, form)| (layer.value.as_str(), pooled_as(*form))).collect();
     let edit = graph.pooled(&values);
     inputs.extend(edit.weights.map(|name| (name, Role::Shares)));
-    let layer = |((layer, _), output): (&(LayerValue, PooledAs), String)| Layer {
+    let layer = |((layer, _), output): (&(LayerValue, Form), String)| Layer {
         multiply_adds: trial.cost.as_ref().map(|cost| trial.until(cost, &graph, &layer.value)),
         name: layer.name.clone(),
         output,
@@ -56,9 +42,84 @@ pub fn ready(
         inputs,
         vocabulary: vocabulary(&graph, &found.ids.name),
         positions: None,
-        features_from: states.reason,
+        features_from: source.reason,
         multiply_adds: trial.cost.as_ref().map(|cost| cost.multiply_adds(|value| trial.shape_of(value))),
     })
+}
+
+/// The vectors that stand side by side as the features of a plan, from the first layer to the last, and the value of the
+/// last: where in the graph a head takes them.
+pub fn parts(
+    plan: &NetworkPlan,
+    pooling: TokenPooling,
+    bytes: &ModelBytes,
+    graph: &Graph,
+    runtime: &dyn Runtime,
+) -> Result<(String, Vec<Part>), ModelError> {
+    let tried = Tried::new(plan, bytes, graph, runtime)?;
+    let part = |(layer, form): (LayerValue, Form)| {
+        let (vector, width, rank) = match form {
+            Form::Tokens(width) => (VectorFrom::Tokens(pooling), width, 3),
+            Form::Vector(width) => (VectorFrom::Tensor(Pooling::None), width, 2),
+        };
+        Part { value: layer.value, vector, width, rank }
+    };
+    Ok((tried.source.value, tried.layers.into_iter().map(part).collect()))
+}
+
+/// A graph that was looked into and run once.
+struct Tried {
+    found: TextInputs,
+    inputs: Vec<(String, Role)>,
+    /// Where the last of what is wanted is.
+    source: FeatureSource,
+    /// The layers up to it; earlier ones that are neither states nor vectors are left out.
+    layers: Vec<(LayerValue, Form)>,
+    trial: Trial,
+}
+
+/// What a layer gives of a text, with the width of a vector.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The states of its tokens.
+    Tokens(usize),
+    /// One vector.
+    Vector(usize),
+}
+
+impl Tried {
+    fn new(plan: &NetworkPlan, bytes: &ModelBytes, graph: &Graph, runtime: &dyn Runtime) -> Result<Self, ModelError> {
+        let found = graph.text_inputs()?;
+        let (inputs, source) = (roles(&found)?, source(plan, graph)?);
+        let layers = layers_to(&source.value, plan.layers, graph, &found.ids.name);
+        let trial = Trial::run(bytes, graph, &inputs, &layers, runtime)?;
+        let with_form = |layer: LayerValue| {
+            let form = trial.form_of(&layer.value)?;
+            Some((layer, form))
+        };
+        let layers: Vec<(LayerValue, Form)> = layers.into_iter().filter_map(with_form).collect();
+        let last = layers.last().filter(|(layer, _)| layer.value == source.value).map(|(_, form)| *form);
+        let shape = trial.shape_of(&source.value).unwrap_or_default();
+        match last {
+            None => Err(ModelError::Unfit(format!(
+                "features of shape {shape:?} are neither token states nor one vector per text"
+            ))),
+            Some(Form::Tokens(_)) if plan.layers == LayerSet::Head => {
+                Err(ModelError::Unfit(format!("{}, of shape {shape:?}, is not one vector per text", source.reason)))
+            }
+            Some(_) => Ok(Self { found, inputs, source, layers, trial }),
+        }
+    }
+}
+
+/// Where in the graph the last of what is wanted is.
+fn source(plan: &NetworkPlan, graph: &Graph) -> Result<FeatureSource, ModelError> {
+    let states = graph.token_states(plan.features.as_deref());
+    if plan.layers != LayerSet::Head {
+        return states;
+    }
+    let states = states.ok().map(|source| source.value);
+    graph.head_source(plan.head.as_deref(), states.as_deref())
 }
 
 /// What each input is fed with. Lengths must be open.
@@ -121,12 +182,11 @@ impl Trial {
         cost.multiply_adds_until(graph, value, |value| self.shape_of(value))
     }
 
-    /// How a layer is pooled; `None` for what holds neither token states nor one vector.
-    fn pooled_as(&self, value: &str, pooling: TokenPooling) -> Option<PooledAs> {
+    /// What a layer gives; `None` of what holds neither token states nor one vector.
+    fn form_of(&self, value: &str) -> Option<Form> {
         match self.shape_of(value)?[..] {
-            [1, REFERENCE_LENGTH, _] if pooling == TokenPooling::Max => Some(PooledAs::Whole),
-            [1, REFERENCE_LENGTH, _] => Some(PooledAs::Tokens),
-            [1, _] => Some(PooledAs::Whole),
+            [1, REFERENCE_LENGTH, width] => Some(Form::Tokens(width)),
+            [1, width] => Some(Form::Vector(width)),
             _ => None,
         }
     }

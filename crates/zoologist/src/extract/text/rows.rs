@@ -1,7 +1,6 @@
 //! The table of token vectors of a text model, for looking at its rows.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 
 use safetensors::SafeTensors;
 
@@ -38,8 +37,7 @@ pub fn words_of(plan: &NetworkPlan) -> Result<Vec<String>, ModelError> {
 }
 
 fn of_graph(plan: &NetworkPlan) -> Result<Option<Table>, ModelError> {
-    let external: Vec<PathBuf> = plan.external.iter().map(|path| path.0.clone()).collect();
-    let bytes = ModelBytes::read(&plan.folder, &plan.weights, &external)?;
+    let bytes = ModelBytes::of(plan)?;
     let graph = Graph::parse(&bytes.model)?;
     let Ok(inputs) = graph.text_inputs() else { return Ok(None) };
     let Some(name) = graph.table_of(&inputs.ids.name) else { return Ok(None) };

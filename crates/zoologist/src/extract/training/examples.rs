@@ -6,7 +6,7 @@ use crate::extract::SampleFiles;
 use crate::extract::network::prepared;
 use crate::extract::onnx::ModelError;
 use crate::extract::text::{TokenIds, Tokens, shares_of};
-use crate::extract::worker::decoded;
+use crate::extract::sample_files::decoded;
 use crate::store::Texts;
 use crate::zoo::preprocessing::Preprocessing;
 use crate::zoo::{ModelInput, TextSettings};

@@ -125,6 +125,21 @@ impl Graph {
         named.or_else(|| outputs.clone().find_map(|name| made_of(&name)))
     }
 
+    /// Where the output of the model's own head is: the value that was asked for, else [`Self::head`].
+    pub fn head_source(&self, asked: Option<&str>, features: Option<&str>) -> Result<FeatureSource, ModelError> {
+        if let Some(asked) = asked {
+            return self.asked(asked);
+        }
+        let head = self.head(features).ok_or_else(|| {
+            ModelError::Unfit(
+                "it has no head: tune it first (`zoologist tune`), or name the value of its logits in config.json as \
+                 \"zoologist\": {\"logits\": \"…\"}"
+                    .to_owned(),
+            )
+        })?;
+        Ok(self.source(&head, format!("output `{}`, the model's head", escape(&head))))
+    }
+
     fn asked(&self, value: &str) -> Result<FeatureSource, ModelError> {
         let shown = escape(value);
         if self.flow.maker(value).is_none() {

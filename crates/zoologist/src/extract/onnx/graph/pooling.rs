@@ -40,6 +40,15 @@ impl Pooling {
         }
     }
 
+    /// How many numbers the vector of one sample has, given the shape of the whole tensor.
+    pub fn width(self, shape: &[usize]) -> usize {
+        match (self, shape) {
+            (Self::None, [_, sample @ ..]) => sample.iter().product(),
+            (Self::MeanOfMap, [_, channels, ..]) => *channels,
+            _ => shape.last().copied().unwrap_or(0),
+        }
+    }
+
     /// The feature vector of one sample, given its tensor without the batch axis.
     pub fn apply(self, shape: &[usize], values: &[f32]) -> Vec<f32> {
         let mean = |length: usize, value: &dyn Fn(usize) -> f32| (0..length).map(value).sum::<f32>() / length as f32;
