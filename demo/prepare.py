@@ -84,7 +84,7 @@ def prepare_tools() -> None:
     stamp, made_from = TOOLS / ".made-from", tools_recipe(TOOL_PINS)
     if PYTHON.exists() and is_stamped(stamp, made_from):
         return
-    say("installing numpy, onnx, h5py and onnxruntime into demo/.venv (about 60 MB)")
+    say("installing numpy, onnx, h5py, safetensors and onnxruntime into demo/.venv (about 60 MB)")
     create_environment()
     install_tools(TOOL_PINS)
     stamp.write_text(made_from)
@@ -95,7 +95,7 @@ def prepare_text_tools() -> None:
     stamp, made_from = TOOLS / ".made-from-text", tools_recipe(TEXT_TOOL_PINS)
     if is_stamped(stamp, made_from):
         return
-    say("installing tokenizers, safetensors and pyarrow into demo/.venv (about 60 MB)")
+    say("installing tokenizers and pyarrow into demo/.venv (about 60 MB)")
     install_tools(TEXT_TOOL_PINS)
     stamp.write_text(made_from)
 

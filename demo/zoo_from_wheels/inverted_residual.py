@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 import onnx
 
-from .graph import Convolution, GraphBuilder, Linear
+from .graph import GraphBuilder, Linear, NormalisedConvolution
 
 Padding = Callable[[int, int, int], tuple[int, int]]
 """From (edge, kernel, stride) to the pixels added before and after."""
@@ -24,9 +25,9 @@ STAGE_STRIDES = (1, 2, 2, 2, 1, 2, 1)
 class Block:
     """One inverted residual block; without `expand`, the channels are not widened."""
 
-    expand: Convolution | None
-    depthwise: Convolution
-    project: Convolution
+    expand: NormalisedConvolution | None
+    depthwise: NormalisedConvolution
+    project: NormalisedConvolution
     stride: int
 
 
@@ -34,9 +35,9 @@ class Block:
 class Network:
     """A whole network; without `classifier` it ends at its features."""
 
-    stem: Convolution
-    blocks: Sequence[Block]
-    head: Convolution
+    stem: NormalisedConvolution
+    stages: Sequence[Sequence[Block]]
+    head: NormalisedConvolution
     classifier: Linear | None
 
 
@@ -49,17 +50,23 @@ def block_strides(blocks_per_stage: Sequence[int]) -> list[int]:
     ]
 
 
+def in_stages(blocks: Sequence[Block], blocks_per_stage: Sequence[int]) -> list[Sequence[Block]]:
+    """The blocks, stage by stage."""
+    ends = list(accumulate(blocks_per_stage))
+    return [blocks[end - count : end] for count, end in zip(blocks_per_stage, ends)]
+
+
 def to_onnx(network: Network, input_size: int, padding: Padding) -> onnx.ModelProto:
     """The network at the given input edge, with outputs `features` and, where it has a classifier, `logits`."""
     tower = _Tower(input_size, padding)
     tower.convolve(network.stem, stride=2)
     tower.clip()
-    for block in network.blocks:
+    for block in chain.from_iterable(network.stages):
         tower.append(block)
     tower.convolve(network.head)
     tower.clip()
     features = tower.graph.spatial_mean(tower.top, "features")
-    widths = {"features": len(network.head.bias)}
+    widths = {"features": len(network.head.weight)}
     if network.classifier is not None:
         logits = tower.graph.linear(features, network.classifier, "logits")
         widths = {logits: len(network.classifier.bias), **widths}
@@ -74,7 +81,8 @@ class _Tower:
         self.top, self._channels, self._edge = "input", 3, input_size
         self._padding = padding
 
-    def convolve(self, layer: Convolution, stride: int = 1, groups: int = 1) -> None:
+    def convolve(self, normalised: NormalisedConvolution, stride: int = 1, groups: int = 1) -> None:
+        layer = normalised.folded()
         pads = self._padding(self._edge, layer.kernel, stride)
         self.top = self.graph.convolution(self.top, layer, stride, pads, groups)
         self._edge = (self._edge + sum(pads) - layer.kernel) // stride + 1

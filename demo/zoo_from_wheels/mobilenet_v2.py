@@ -7,28 +7,29 @@ convolutions by hand, one pixel at the end: at the even edges that occur here, t
 from __future__ import annotations
 
 import numpy as np
-import onnx
 
-from . import keras_h5, legacy_torch, torch_layers
-from .graph import BatchNorm, Convolution, Linear, same_padding, symmetric_padding
-from .inverted_residual import Block, Network, block_strides, to_onnx
+from . import keras_h5, legacy_torch, timm_folder, torch_layers
+from .graph import BatchNorm, Linear, NormalisedConvolution, same_padding, symmetric_padding
+from .inverted_residual import Block, Network, block_strides, in_stages
 from .models import Model
 
 TORCH_EPSILON, KERAS_EPSILON = 1e-5, 1e-3
 
-STRIDES = block_strides((1, 2, 3, 4, 3, 3, 1))
+BLOCKS_PER_STAGE = (1, 2, 3, 4, 3, 3, 1)
+STRIDES = block_strides(BLOCKS_PER_STAGE)
 
 
-def convert_torch(model: Model, weights: bytes) -> onnx.ModelProto:
-    """The ONNX model of the legacy torch file `weights`, which has no classifier."""
+def convert_torch(model: Model, weights: bytes) -> dict[str, bytes]:
+    """The files made of the legacy torch file `weights`, which has no classifier."""
     tensors = legacy_torch.read(weights)
+    blocks = [_torch_block(tensors, f"features.{index}.conv", stride) for index, stride in enumerate(STRIDES, 1)]
     network = Network(
         stem=_torch_convolution(tensors, "features.0", 0),
-        blocks=[_torch_block(tensors, f"features.{index}.conv", stride) for index, stride in enumerate(STRIDES, 1)],
+        stages=in_stages(blocks, BLOCKS_PER_STAGE),
         head=_torch_convolution(tensors, f"features.{len(STRIDES) + 1}", 0),
         classifier=None,
     )
-    return to_onnx(network, model.input_size, symmetric_padding)
+    return timm_folder.files(network, model.input_size, symmetric_padding)
 
 
 def _torch_block(tensors: torch_layers.StateDict, name: str, stride: int) -> Block:
@@ -43,21 +44,22 @@ def _torch_block(tensors: torch_layers.StateDict, name: str, stride: int) -> Blo
     )
 
 
-def _torch_convolution(tensors: torch_layers.StateDict, sequence: str, position: int) -> Convolution:
+def _torch_convolution(tensors: torch_layers.StateDict, sequence: str, position: int) -> NormalisedConvolution:
     return torch_layers.convolution(tensors, f"{sequence}.{position}", f"{sequence}.{position + 1}", TORCH_EPSILON)
 
 
-def convert_keras(model: Model, weights: bytes) -> onnx.ModelProto:
-    """The ONNX model of the Keras file `weights`; its final softmax is left out, so that `logits` are logits."""
+def convert_keras(model: Model, weights: bytes) -> dict[str, bytes]:
+    """The files made of the Keras file `weights`; its final softmax is left out, so that `logits` are logits."""
     arrays = keras_h5.read(weights)
     names = ["expanded_conv", *(f"block_{index}" for index in range(1, len(STRIDES)))]
+    blocks = [_keras_block(arrays, name, stride) for name, stride in zip(names, STRIDES)]
     network = Network(
         stem=_keras_convolution(arrays, "Conv1", "bn_Conv1"),
-        blocks=[_keras_block(arrays, name, stride) for name, stride in zip(names, STRIDES)],
+        stages=in_stages(blocks, BLOCKS_PER_STAGE),
         head=_keras_convolution(arrays, "Conv_1", "Conv_1_bn"),
         classifier=Linear(arrays["dense/kernel"], arrays["dense/bias"]),
     )
-    return to_onnx(network, model.input_size, same_padding)
+    return timm_folder.files(network, model.input_size, same_padding)
 
 
 def _keras_block(arrays: dict[str, np.ndarray], name: str, stride: int) -> Block:
@@ -65,15 +67,15 @@ def _keras_block(arrays: dict[str, np.ndarray], name: str, stride: int) -> Block
     depthwise = keras_h5.depthwise_kernel(arrays[f"{name}_depthwise/kernel"])
     return Block(
         expand=_keras_convolution(arrays, f"{name}_expand", f"{name}_expand_BN") if expands else None,
-        depthwise=_keras_norm(arrays, f"{name}_depthwise_BN").fold_into(depthwise),
+        depthwise=NormalisedConvolution(depthwise, _keras_norm(arrays, f"{name}_depthwise_BN")),
         project=_keras_convolution(arrays, f"{name}_project", f"{name}_project_BN"),
         stride=stride,
     )
 
 
-def _keras_convolution(arrays: dict[str, np.ndarray], name: str, norm_name: str) -> Convolution:
+def _keras_convolution(arrays: dict[str, np.ndarray], name: str, norm_name: str) -> NormalisedConvolution:
     kernel = keras_h5.convolution_kernel(arrays[f"{name}/kernel"])
-    return _keras_norm(arrays, norm_name).fold_into(kernel)
+    return NormalisedConvolution(kernel, _keras_norm(arrays, norm_name))
 
 
 def _keras_norm(arrays: dict[str, np.ndarray], name: str) -> BatchNorm:

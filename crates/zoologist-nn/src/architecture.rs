@@ -133,7 +133,9 @@ impl Architecture {
 
     /// The hidden state that a parameter belongs to: 0 for the embeddings.
     pub fn layer_of(&self, name: &str) -> usize {
-        let number = name.strip_prefix(self.family.layers).and_then(|rest| rest.strip_prefix('.')?.split('.').next()?.parse().ok());
+        let number = name
+            .strip_prefix(self.family.layers)
+            .and_then(|rest| rest.strip_prefix('.')?.split('.').next()?.parse().ok());
         number.map_or(0, |layer: usize| layer + 1)
     }
 

@@ -87,7 +87,6 @@ impl Encoder {
         }
         Ok(states)
     }
-
 }
 
 /// The real tokens of some rows of a batch, one after the other.

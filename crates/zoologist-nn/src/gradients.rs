@@ -55,7 +55,11 @@ fn check(name: &str, counts: &[usize], f: impl Fn(&[Tensor<1>]) -> Tensor<1>) {
             };
             let difference = ((moved(STEP) - moved(-STEP)) / f64::from(2.0 * STEP)) as f32;
             let allowed = 1e-3 * found[entry].abs().max(size);
-            assert!((difference - found[entry]).abs() <= allowed, "{name} {place} {entry}: {difference} {}", found[entry]);
+            assert!(
+                (difference - found[entry]).abs() <= allowed,
+                "{name} {place} {entry}: {difference} {}",
+                found[entry]
+            );
         }
     }
 }
@@ -73,11 +77,12 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 
 #[test]
 fn depthwise_convolutions() {
-    for (kernel, stride, before, size) in [(3_usize, 1_usize, 1, 5_usize), (3, 2, 0, 6), (5, 1, 2, 4), (5, 2, 1, 7), (3, 2, 1, 1)] {
+    for (kernel, stride, before, size) in
+        [(3_usize, 1_usize, 1, 5_usize), (3, 2, 0, 6), (5, 1, 2, 4), (5, 2, 1, 7), (3, 2, 1, 1)]
+    {
         let out = if before == 0 { size.div_ceil(stride) } else { (size + 2 * before - kernel) / stride + 1 };
         let (planes, channels) = (4, 2);
-        let shape =
-            Depthwise { planes, channels, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
+        let shape = Depthwise { planes, channels, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
         let counts = [planes * size * size, channels * kernel * kernel];
         check(&format!("depthwise {kernel} {stride} {size}"), &counts, |inputs| {
             flat(apply(&shape, [inputs[0].clone(), inputs[1].clone()], [2, channels, out, out]))
@@ -89,7 +94,8 @@ fn depthwise_convolutions() {
 fn a_depthwise_convolution_is_what_burn_computes() {
     for (kernel, stride, size) in [(3, 1, 9), (5, 2, 12), (3, 2, 7)] {
         let (before, out) = (kernel / 2, (size + 2 * (kernel / 2) - kernel) / stride + 1);
-        let shape = Depthwise { planes: 6, channels: 3, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
+        let shape =
+            Depthwise { planes: 6, channels: 3, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
         let tensor = |name: &str, shape: [usize; 4]| {
             Tensor::<4>::from_data(TensorData::new(random(shape.iter().product(), name), shape), &Device::flex())
         };
@@ -198,7 +204,8 @@ fn check_network(config: &str, norms: BatchNorms, batch: &Batch) {
         })
         .collect();
     let bind = |list: &[Filled], device: &Device| -> Tensors {
-        let tensor = |it: &Filled| Tensor::<1>::from_data(TensorData::new(it.values.clone(), [it.values.len()]), device);
+        let tensor =
+            |it: &Filled| Tensor::<1>::from_data(TensorData::new(it.values.clone(), [it.values.len()]), device);
         let tracked = |tensor: Tensor<1>| if tensor.is_autodiff() { tensor.require_grad() } else { tensor };
         list.iter().map(|it| (it.name.clone(), (it.shape.clone(), tracked(tensor(it))))).collect()
     };
@@ -249,9 +256,8 @@ fn batch_norms_that_train() {
     // The derivative along one parameter, with the statistics of the batch moving too.
     check("batch norm", &[4 * 2 * 3 * 3, 2, 2, 2 * 2], |inputs| {
         let part = |part: &str, place: usize, shape: Vec<usize>| (part.to_owned(), (shape, inputs[place].clone()));
-        let statistic = |name: &str, value: f64| {
-            (name.to_owned(), (vec![2], Tensor::ones([2], &inputs[0].device()) * value))
-        };
+        let statistic =
+            |name: &str, value: f64| (name.to_owned(), (vec![2], Tensor::ones([2], &inputs[0].device()) * value));
         let tensors: Tensors = [
             part("bn.weight", 1, vec![2]),
             part("bn.bias", 2, vec![2]),
@@ -261,11 +267,7 @@ fn batch_norms_that_train() {
         ]
         .into();
         let scope = crate::scope::Scope::new(&tensors, BatchNorms::Training, 1e-3);
-        let how = crate::scope::Convolution {
-            stride: 1,
-            padding: crate::scope::Padding::Symmetric,
-            depthwise: false,
-        };
+        let how = crate::scope::Convolution { stride: 1, padding: crate::scope::Padding::Symmetric, depthwise: false };
         let maps: Tensor<4> = inputs[0].clone().reshape([4, 2, 3, 3]);
         flat(scope.convolution_norm(maps, ["conv", "bn"], how, Clamp::None))
     });

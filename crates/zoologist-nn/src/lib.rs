@@ -17,9 +17,9 @@
 
 mod activation;
 mod architecture;
+mod design;
 mod encoder;
 mod error;
-mod design;
 mod family;
 mod image;
 mod kernels;

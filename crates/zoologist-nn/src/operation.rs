@@ -77,7 +77,8 @@ impl<O: Operation<N>, const N: usize> Backward<Flex, N> for Step<O> {
         let gradient = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let State { inputs, output } = &ops.state;
         let wanted = ops.parents.each_ref().map(Option::is_some);
-        let found = self.operation.backward(inputs.each_ref().map(numbers), numbers(output), numbers(&gradient), wanted);
+        let found =
+            self.operation.backward(inputs.each_ref().map(numbers), numbers(output), numbers(&gradient), wanted);
         for ((parent, values), input) in ops.parents.into_iter().zip(found).zip(inputs) {
             if let Some(parent) = parent {
                 gradients.register::<Flex>(parent.id, flex(values, [numbers(input).len()]));

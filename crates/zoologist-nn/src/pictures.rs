@@ -45,7 +45,8 @@ impl PictureEncoder {
         Ok(Self { network, tensors: Arc::new(filled.into_iter().map(tensor).collect()), classifier: named })
     }
 
-    /// Its layers, from the first to the last, with the multiply-adds of a picture of this height and width.
+    /// Its layers, from the first to the last, with the multiply-adds of a picture of this height and width; then `logits`
+    /// if it has a classifier.
     pub fn layers(&self, [height, width]: [usize; 2]) -> Result<Vec<LayerDescription>, RunError> {
         let blank = vec![0.0; 3 * height * width];
         let layers = self.run([height, width], blank)?;
@@ -54,7 +55,12 @@ impl PictureEncoder {
             dim: layer.features.dims()[1],
             multiply_adds: Some(layer.multiply_adds),
         };
-        Ok(layers.into_iter().map(layer).collect())
+        let mut layers: Vec<LayerDescription> = layers.into_iter().map(layer).collect();
+        if let (Some((_, classes)), Some(last)) = (self.classifier, layers.last()) {
+            let multiply_adds = last.multiply_adds.map(|before| before + (classes * last.dim) as u64);
+            layers.push(LayerDescription { name: LOGITS.to_owned(), dim: classes, multiply_adds });
+        }
+        Ok(layers)
     }
 
     /// Outputs by name, each batch × width: layers, or `logits`. Pictures stand one after the other, each 3 × height ×
@@ -73,11 +79,6 @@ impl PictureEncoder {
         let (name, _) = self.classifier?;
         let scope = self.network.scope(&self.tensors, BatchNorms::Frozen);
         layers.last().map(|last| scope.linear(last.features.clone(), name))
-    }
-
-    /// The classes of its classifier; 0 if it has none.
-    pub fn classes(&self) -> usize {
-        self.classifier.map_or(0, |(_, classes)| classes)
     }
 
     fn run(&self, [height, width]: [usize; 2], values: Vec<f32>) -> Result<Vec<Layer>, RunError> {

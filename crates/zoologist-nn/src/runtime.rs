@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicBool;
 
 use zoologist::extract::LayerDescription;
 use zoologist::extract::onnx::ModelError;
-use zoologist::extract::training::{Examples, Trainer, TrainingOrder, TrainingOutcome, Watch};
 use zoologist::extract::runtime::{EncoderFacts, Input, NativeBytes, NetworkBytes, Runtime, Session, Tensor};
+use zoologist::extract::training::{Examples, Trainer, TrainingOrder, TrainingOutcome, Watch};
 
 use crate::architecture::Architecture;
 use crate::weights::Weights;
@@ -91,9 +91,8 @@ fn picture_sessions(
 ) -> Result<Vec<Box<dyn Session>>, ModelError> {
     let encoder = PictureEncoder::load(&bytes.config, &bytes.weights).map_err(|error| refusal(&error))?;
     let outputs: Vec<String> = outputs.iter().map(|&name| name.to_owned()).collect();
-    let session = |_| {
-        Box::new(PictureSession { encoder: encoder.clone(), outputs: outputs.clone() }) as Box<dyn Session>
-    };
+    let session =
+        |_| Box::new(PictureSession { encoder: encoder.clone(), outputs: outputs.clone() }) as Box<dyn Session>;
     Ok((0..sessions).map(session).collect())
 }
 

@@ -135,7 +135,8 @@ impl<'a> Scope<'a> {
             let factor = part("weight") / (part("running_var") + self.epsilon).sqrt();
             let bias = part("bias") - part("running_mean") * factor.clone();
             let shape: [usize; 4] = self.shape(&weight).try_into().expect("the weights of a convolution have 4 axes");
-            let scaled = self.flat(&weight).reshape([shape[0], shape[1] * shape[2] * shape[3]]) * factor.unsqueeze_dim(1);
+            let scaled =
+                self.flat(&weight).reshape([shape[0], shape[1] * shape[2] * shape[3]]) * factor.unsqueeze_dim(1);
             return bias_clamp(self.convolution(maps, scaled.reshape(shape), how), bias, clamp);
         }
         let maps = self.convolution(maps, self.tensor(&weight), how);

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..folder import GRAPH, WEIGHTS
+
 RECIPE = (
     "zoo_from_wheels/*.py", "zoo_from_wheels/text/*.py", "requirements-weights.txt", "expected_text.json",
 )  # fmt: skip
 """What decides the content of a folder: code, pins, facts."""
 
-WEIGHTS, GRAPH, TOKENIZER = "model.safetensors", "onnx/model.onnx", "tokenizer.json"
-"""Files of a model folder."""
+TOKENIZER = "tokenizer.json"
 
 
 @dataclass(frozen=True)

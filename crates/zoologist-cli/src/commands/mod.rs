@@ -6,9 +6,11 @@ mod extract;
 mod inspect;
 mod layers;
 mod machinery;
+mod predict;
 mod rank;
 mod score;
 mod statistics;
+mod tune;
 mod vet;
 mod worker;
 mod zoo;
@@ -25,6 +27,8 @@ pub fn run(options: Options) -> Result<Outcome> {
         Command::Score(options) => score::run(&global, &options),
         Command::Layers(options) => layers::run(&global, &options),
         Command::Vet(options) => vet::run(&global, &options),
+        Command::Tune(options) => tune::run(&global, &options),
+        Command::Predict(options) => predict::run(&global, &options),
         Command::Stats(options) => statistics::make(&global, &options),
         Command::Merge(options) => statistics::merge(&global, &options),
         Command::Evaluate(options) => evaluate::run(&global, &options),

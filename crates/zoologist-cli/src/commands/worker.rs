@@ -15,7 +15,7 @@ use crate::interrupt::{self, STOP};
 /// Runs the command.
 pub fn run(order: &Path) -> Result<Outcome> {
     begin();
-    worker::run(order, &open, std::io::stdout().lock(), &STOP)?;
+    worker::run(order, &open, std::io::stdout(), &STOP)?;
     Ok(Outcome::Complete)
 }
 

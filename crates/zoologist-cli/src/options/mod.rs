@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 mod names;
+mod tuning;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use zoologist::rank::statistics::Worker;
 use zoologist::zoo::PRESETS;
 
 pub use names::*;
+pub use tuning::{Predict, Tune};
 
 use crate::limits::LimitOptions;
 
@@ -62,6 +64,10 @@ pub enum Command {
     Layers(LayersOptions),
     /// What is wrong or risky about a model, before anyone builds on it: files, behaviour, preprocessing, labels
     Vet(Vet),
+    /// Use a model for your labelled data: fit a head to it, or train it further, and write a model folder
+    Tune(Box<Tune>),
+    /// What a tuned model, or any with a head, says of pictures or texts
+    Predict(Predict),
     /// Make statistics of features, whole or by parts that `merge` joins
     Stats(Stats),
     /// Join statistics that were made apart

@@ -23,11 +23,8 @@ struct Stages {
     blocks: [usize; 7],
 }
 
-const EFFICIENTNET: Stages = Stages {
-    kernels: [3, 3, 5, 3, 5, 5, 3],
-    channels: [16, 24, 40, 80, 112, 192, 320],
-    blocks: [1, 2, 2, 3, 3, 4, 1],
-};
+const EFFICIENTNET: Stages =
+    Stages { kernels: [3, 3, 5, 3, 5, 5, 3], channels: [16, 24, 40, 80, 112, 192, 320], blocks: [1, 2, 2, 3, 3, 4, 1] };
 const MOBILENET: Stages =
     Stages { kernels: [3; 7], channels: [16, 24, 32, 64, 96, 160, 320], blocks: [1, 2, 3, 4, 3, 3, 1] };
 
@@ -151,7 +148,11 @@ impl Block {
         let shapes = [(self.wide, self.into, 1), (self.wide, 1, self.kernel), (self.out, self.wide, 1)];
         let shapes = if self.expands() { &shapes[..] } else { &shapes[1..] };
         let named = self.names().into_iter().zip(shapes);
-        named.flat_map(|(names, &(out, into, kernel))| convolution(names.each_ref().map(String::as_str), out, into, kernel)).collect()
+        named
+            .flat_map(|(names, &(out, into, kernel))| {
+                convolution(names.each_ref().map(String::as_str), out, into, kernel)
+            })
+            .collect()
     }
 
     fn forward(&self, scope: &Scope, maps: Tensor<4>, padding: Padding) -> Tensor<4> {

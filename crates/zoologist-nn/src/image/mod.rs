@@ -48,7 +48,8 @@ pub struct Layer {
 impl PictureNetwork {
     /// Reads the text of timm's `config.json`; `None` where it names no architecture.
     pub fn read(text: &str) -> Result<Option<Self>, LoadError> {
-        let config: Value = serde_json::from_str(text).map_err(|error| LoadError::Config(format!("not JSON ({error})")))?;
+        let config: Value =
+            serde_json::from_str(text).map_err(|error| LoadError::Config(format!("not JSON ({error})")))?;
         let Some(name) = config.get("architecture").and_then(Value::as_str) else { return Ok(None) };
         let known = Self::named(name.split('.').next().unwrap_or(name));
         known.map(Some).ok_or_else(|| LoadError::Architecture(escape(name), KNOWN))
@@ -90,7 +91,8 @@ impl PictureNetwork {
 
     /// Whether a name that is no parameter may stand in its files all the same.
     pub fn is_leftover(&self, name: &str) -> bool {
-        name.ends_with("num_batches_tracked") || name.strip_prefix(self.classifier()).is_some_and(|rest| rest.starts_with('.'))
+        name.ends_with("num_batches_tracked")
+            || name.strip_prefix(self.classifier()).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// The names of its layers, as [`PictureNetwork::forward`] gives them.
@@ -106,7 +108,8 @@ impl PictureNetwork {
     /// blocks and the last for what stands after them.
     pub fn layer_of(&self, name: &str) -> usize {
         let names = self.layer_names();
-        let own = names.iter().position(|layer| name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.')));
+        let own =
+            names.iter().position(|layer| name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.')));
         let last = names.len() - 1;
         let follows = match self {
             Self::Inverted(_) => name.starts_with("conv_head") || name.starts_with("bn2."),

@@ -79,7 +79,13 @@ impl Residual {
     /// The pass.
     pub fn forward(&self, scope: &Scope, pictures: Tensor<4>, take: Take) {
         let maps = scope.convolution_norm(pictures, ["conv1", "bn1"], step(2), Clamp::Relu);
-        let options = MaxPoolOptions { kernel_size: [3; 2], stride: [2; 2], padding: [(1, 1); 2], dilation: [1; 2], ceil_mode: false };
+        let options = MaxPoolOptions {
+            kernel_size: [3; 2],
+            stride: [2; 2],
+            padding: [(1, 1); 2],
+            dilation: [1; 2],
+            ceil_mode: false,
+        };
         let mut maps = max_pool2d(maps, options);
         take("stem", pooled(maps.clone()));
         for block in self.blocks() {

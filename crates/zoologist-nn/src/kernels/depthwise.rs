@@ -74,7 +74,8 @@ impl Operation<2> for Depthwise {
         let [maps, filters] = inputs;
         let mut of_maps = if wanted[0] { vec![0.0; maps.len()] } else { vec![] };
         let mut of_filters = if wanted[1] { vec![0.0; filters.len()] } else { vec![] };
-        let pass = Backward { shape: self, maps, filters, gradient, of_maps: &mut of_maps, of_filters: &mut of_filters };
+        let pass =
+            Backward { shape: self, maps, filters, gradient, of_maps: &mut of_maps, of_filters: &mut of_filters };
         Arch::new().dispatch(pass);
         [of_maps, of_filters]
     }

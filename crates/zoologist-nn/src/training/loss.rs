@@ -20,7 +20,8 @@ impl Right {
     /// Of these rows.
     pub fn of(answers: &Answers, rows: &[usize], device: &Device) -> Self {
         let table = |values: &[f32], width: usize| {
-            let values: Vec<f32> = rows.iter().flat_map(|&row| values[row * width..(row + 1) * width].to_vec()).collect();
+            let values: Vec<f32> =
+                rows.iter().flat_map(|&row| values[row * width..(row + 1) * width].to_vec()).collect();
             Tensor::from_data(TensorData::new(values, [rows.len(), width]), device)
         };
         match answers {
@@ -56,9 +57,10 @@ pub fn judged(answers: &Answers, row: usize, outputs: &[f32]) -> (f64, f64) {
     let outputs: Vec<f64> = outputs.iter().map(|&value| f64::from(value)).collect();
     match answers {
         Answers::Classes { index, .. } => {
-            let (largest, best) = outputs.iter().enumerate().fold((f64::NEG_INFINITY, 0), |(largest, best), (place, &value)| {
-                if value > largest { (value, place) } else { (largest, best) }
-            });
+            let (largest, best) =
+                outputs.iter().enumerate().fold((f64::NEG_INFINITY, 0), |(largest, best), (place, &value)| {
+                    if value > largest { (value, place) } else { (largest, best) }
+                });
             let sum: f64 = outputs.iter().map(|value| (value - largest).exp()).sum();
             let right = index[row] as usize;
             (sum.ln() + largest - outputs[right], f64::from(u8::from(best == right)))

@@ -57,7 +57,8 @@ pub fn cut(gradients: &mut [Vec<f32>], longest: f64) -> f64 {
 /// One step, counted from 0; gradients of what does not learn are empty. The head's two parameters are the last.
 pub fn step(parameters: &mut Parameters, moments: &mut Moments, gradients: &[Vec<f32>], recipe: &Recipe, step: usize) {
     let (rate, head) = (rate(recipe, step), parameters.list.len() - 2);
-    let all = parameters.list.par_iter_mut().zip(&mut moments.first).zip(&mut moments.second).zip(gradients).enumerate();
+    let all =
+        parameters.list.par_iter_mut().zip(&mut moments.first).zip(&mut moments.second).zip(gradients).enumerate();
     all.filter(|(_, (_, gradient))| !gradient.is_empty()).for_each(|(place, (((it, first), second), gradient))| {
         let rate = if place >= head { rate * recipe.head_factor } else { rate };
         // Biases and norms are not pulled towards 0.

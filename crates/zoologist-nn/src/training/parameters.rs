@@ -44,9 +44,8 @@ impl Parameters {
 
     /// The numbers as tensors without a tape; clones share them.
     pub fn tensors(&self) -> Vec<Tensor<1>> {
-        let tensor = |it: &Filled| {
-            Tensor::from_data(TensorData::new(it.values.clone(), [it.values.len()]), &Device::flex())
-        };
+        let tensor =
+            |it: &Filled| Tensor::from_data(TensorData::new(it.values.clone(), [it.values.len()]), &Device::flex());
         self.list.iter().map(tensor).collect()
     }
 

@@ -13,12 +13,12 @@ use zoologist::extract::training::{
     Answers, Batch, Checkup, Examples, Norms, OUTPUTS, Start, TrainingOrder, TrainingOutcome, WEIGHTS, Watch,
 };
 
+use super::PART;
 use super::checkpoint::{self, Checkpoint, State};
 use super::initial::{initial, of_head};
 use super::loss::{Right, judged};
 use super::optimizer::{self, Moments};
 use super::parameters::{Parameters, file, is_statistic};
-use super::PART;
 use crate::design::{Design, Filled};
 use crate::error::RunError;
 use crate::operations::numbers;
@@ -130,14 +130,7 @@ impl<'a> Session<'a> {
     }
 
     fn beginning(&self) -> Checkpoint {
-        let state = State {
-            step: 0,
-            best_step: 0,
-            without_better: 0,
-            since: [0.0; 2],
-            curve: vec![],
-            seconds: 0.0,
-        };
+        let state = State { step: 0, best_step: 0, without_better: 0, since: [0.0; 2], curve: vec![], seconds: 0.0 };
         let moments = Moments::new(&self.start, self.order.recipe.optimizer);
         Checkpoint { state, parameters: self.start.clone(), best: self.start.list.clone(), moments }
     }
@@ -167,8 +160,10 @@ impl<'a> Session<'a> {
         let part = if recipe.norms == Norms::Training { rows.len() } else { PART };
         let tensors = now.parameters.tensors();
         let parameters = &now.parameters;
-        let parts: Vec<Result<Part, ModelError>> =
-            rows.par_chunks(part).map(|rows_of_part| self.part(parameters, &tensors, rows_of_part, rows.len())).collect();
+        let parts: Vec<Result<Part, ModelError>> = rows
+            .par_chunks(part)
+            .map(|rows_of_part| self.part(parameters, &tensors, rows_of_part, rows.len()))
+            .collect();
         drop(tensors);
         let mut parts = parts.into_iter().collect::<Result<Vec<Part>, ModelError>>()?.into_iter();
         let Some(mut sum) = parts.next() else { return Ok(()) };
@@ -215,7 +210,8 @@ impl<'a> Session<'a> {
         let mut gradients = loss.backward();
         let gradient = |it: &Filled| {
             let (_, leaf) = &bound[&it.name];
-            leaf.grad_remove(&mut gradients).map_or_else(|| vec![0.0; it.values.len()], |found| numbers(&found.into_data()).to_vec())
+            leaf.grad_remove(&mut gradients)
+                .map_or_else(|| vec![0.0; it.values.len()], |found| numbers(&found.into_data()).to_vec())
         };
         let learning = parameters.list.iter().zip(&parameters.learns);
         let mut gradient = gradient;
@@ -260,8 +256,7 @@ impl<'a> Session<'a> {
         Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
-    /// Looks at the validation rows, and keeps the weights if they never did better: more right ones, or as many and a
-    /// lower loss.
+    /// Looks at the validation rows, and keeps the weights if they never did better.
     fn check_up(&self, now: &mut Checkpoint) -> Result<(), ModelError> {
         let (rows, width) = (&self.order.validation, self.answers.outputs());
         let outputs = self.outputs_of(&now.parameters.list, rows)?;
@@ -275,9 +270,8 @@ impl<'a> Session<'a> {
             validation_loss: mean(|judged| judged.0),
             validation_score: mean(|judged| judged.1),
         };
-        let worth = |checkup: &Checkup| (checkup.validation_score, -checkup.validation_loss);
         let best = now.state.curve.iter().find(|checkup| checkup.step == now.state.best_step);
-        if best.is_none_or(|best| worth(&checkup) > worth(best)) {
+        if best.is_none_or(|best| is_better(&checkup, best, &self.answers, rows.len())) {
             now.best.clone_from(&now.parameters.list);
             (now.state.best_step, now.state.without_better) = (now.state.step, 0);
         } else {
@@ -333,6 +327,18 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Whether one checkup is better than another: more right ones by more than the standard error of their number, or a lower
+/// loss and not fewer by more than that. A few samples more or less are chance; the loss tells more.
+fn is_better(new: &Checkup, old: &Checkup, answers: &Answers, samples: usize) -> bool {
+    let share = old.validation_score.clamp(0.0, 1.0);
+    let chance = match answers {
+        Answers::Classes { .. } | Answers::Labels { .. } => (share * (1.0 - share) / samples as f64).sqrt(),
+        Answers::Numbers { .. } => 0.0,
+    };
+    let difference = new.validation_score - old.validation_score;
+    difference > chance || (difference >= -chance && new.validation_loss < old.validation_loss)
+}
+
 impl Lessons {
     /// The summed squares of what the student's features predict, less what the teachers do, over the outputs' mean.
     fn term(&self, features: Tensor<2>, rows: &[usize]) -> Tensor<1> {
@@ -385,7 +391,9 @@ fn lessons(order: &TrainingOrder, design: &Design, scales: &[[f32; 2]]) -> Resul
     let [projection, predictions] = tensors_of(&teachers.file.0, ["projection", "predictions"])?;
     let (width, dim) = (order.answers.outputs(), design.dim());
     if projection.len() != width * dim || !scales.is_empty() {
-        return Err(ModelError::Unfit("what the teachers say does not fit the network, or predicts numbers".to_owned()));
+        return Err(ModelError::Unfit(
+            "what the teachers say does not fit the network, or predicts numbers".to_owned(),
+        ));
     }
     let projection = Tensor::from_data(TensorData::new(projection, [width, dim]), &Device::flex());
     Ok(Lessons { projection, predictions, weight: teachers.weight })
@@ -429,7 +437,10 @@ fn keep_statistics(parameters: &mut Parameters, statistics: &[BatchStatistics]) 
             let values = tensor.clone().inner().into_data();
             let into = parameters.list.iter_mut().filter(|it| is_statistic(&it.name)).find(|it| it.name == name);
             if let Some(into) = into {
-                into.values.iter_mut().zip(numbers(&values)).for_each(|(old, new)| *old += NEW_STATISTICS * (new - *old));
+                into.values
+                    .iter_mut()
+                    .zip(numbers(&values))
+                    .for_each(|(old, new)| *old += NEW_STATISTICS * (new - *old));
             }
         }
     }

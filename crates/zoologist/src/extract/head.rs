@@ -33,6 +33,17 @@ pub struct Dense {
     pub bias: Vec<f32>,
 }
 
+impl Dense {
+    /// row × weight + bias.
+    pub fn apply(&self, row: &[f32]) -> Vec<f32> {
+        let mut found = self.bias.clone();
+        for (value, weights) in row.iter().zip(self.weight.chunks_exact(self.out)) {
+            found.iter_mut().zip(weights).for_each(|(found, weight)| *found += value * weight);
+        }
+        found
+    }
+}
+
 impl Head {
     /// A head from the bytes of its file. Refused is what has other tensors, shapes that don't follow one another, numbers
     /// that are not finite, or columns that don't rise.

@@ -178,7 +178,8 @@ fn train(
     stop: &AtomicBool,
 ) -> Result<(), WorkerError> {
     let runtime = open_runtime(&RuntimeChoice::Native)?;
-    let trainer = runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let trainer =
+        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
     let network = text::read_native(&order.plan)?;
     let positions = match &order.plan.input {
         ModelInput::Texts(_) => Some(runtime.encoder(&network, 1)?.positions),

@@ -19,6 +19,7 @@ mod order;
 mod pipeline;
 mod plan;
 mod pool;
+pub mod prediction;
 pub mod race;
 mod ranking;
 mod samples;
@@ -27,6 +28,7 @@ mod scoring;
 pub mod shards;
 pub mod statistics;
 mod truth;
+pub mod tuning;
 mod verdict;
 pub mod vetting;
 

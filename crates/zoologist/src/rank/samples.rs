@@ -62,6 +62,59 @@ pub fn for_judging(path: &Path, table: &TableOptions, seed: Seed, store: &Store)
     if chosen.is_empty() { Ok(None) } else { in_order(&dataset, &chosen, None, seed, store).map(Some) }
 }
 
+/// Labelled samples cut for a tuning: those to learn from, those that validate, and those that judge.
+pub struct TuningSamples {
+    /// What models see: all of them.
+    pub job: Job,
+    /// What is to be predicted, in that order.
+    pub targets: Targets,
+    /// Rows to learn from.
+    pub learned: Vec<usize>,
+    /// Rows that choose among candidates and say when to stop: the last fifth of what may be learned from.
+    pub validation: Vec<usize>,
+    /// Rows that judge.
+    pub judged: Vec<usize>,
+    /// Which rows judge, in words.
+    pub judged_on: String,
+}
+
+/// The samples of [`for_scoring`], and those that judge: the test split, else the last fifth.
+pub fn for_tuning(
+    path: &Path,
+    table: &TableOptions,
+    limit: Option<usize>,
+    seed: Seed,
+    store: &Store,
+) -> Result<TuningSamples, Error> {
+    let dataset = data::open(path, table)?;
+    let name = show(&dataset.path);
+    let all = dataset.targets.as_ref().ok_or_else(|| Error::NoLabels(name.clone()))?;
+    let refuse = |source| Error::Targets { path: name.clone(), source };
+    let ordered = |chosen: Vec<usize>, limit: Option<usize>| -> Result<Vec<usize>, Error> {
+        let partition = Partition::new(&all.select(&chosen).map_err(refuse)?, None, seed);
+        let order = partition.order().iter().take(limit.unwrap_or(usize::MAX));
+        Ok(order.map(|&place| chosen[place]).collect())
+    };
+    let mut rows = ordered(places(&dataset, |split| split != Some(Split::Test)), limit)?;
+    let tests = places(&dataset, |split| split == Some(Split::Test));
+    let (may_learn, judged_on) = if tests.is_empty() {
+        (rows.len() * 4 / 5, "a seeded, stratified fifth that was not learned from")
+    } else {
+        let learned = rows.len();
+        rows.extend(ordered(tests, None)?);
+        (learned, "the test split")
+    };
+    let middle = may_learn * 4 / 5;
+    Ok(TuningSamples {
+        targets: all.select(&rows).map_err(refuse)?,
+        job: selected(&dataset, &rows, store)?,
+        learned: (0..middle).collect(),
+        validation: (middle..may_learn).collect(),
+        judged: (may_learn..rows.len()).collect(),
+        judged_on: judged_on.to_owned(),
+    })
+}
+
 /// All samples of a data set as they stand, labelled or not.
 pub fn as_they_stand(path: &Path, table: &TableOptions, store: &Store) -> Result<Job, Error> {
     let dataset = data::open_unlabelled(path, table)?;

@@ -13,6 +13,7 @@ pub mod json;
 pub mod layers;
 pub mod table;
 pub mod text;
+pub mod tuning;
 pub mod vet;
 pub mod zoo;
 

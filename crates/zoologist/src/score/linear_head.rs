@@ -93,7 +93,8 @@ pub fn fit(features: &Features, targets: &Targets, learned: &[usize], validation
         Targets::Multilabel(columns) => {
             let table = table(features);
             let each = (0..columns.width()).map(|column| {
-                let labels: Vec<u32> = (0..columns_len(columns)).map(|row| u32::from(columns.row(row)[column] > 0.5)).collect();
+                let labels: Vec<u32> =
+                    (0..columns_len(columns)).map(|row| u32::from(columns.row(row)[column] > 0.5)).collect();
                 fit_classes(&table, &labels, 2, [learned, validation, &all])
             });
             let each: Vec<(Place, f64)> = each.collect::<Option<_>>()?;
@@ -174,11 +175,7 @@ fn beside(each: &[(Place, f64)], dim: usize) -> LinearHead {
     }
 }
 
-fn fit_numbers(
-    features: &Features,
-    columns: &Columns,
-    [learned, validation, all]: [&[usize]; 3],
-) -> Option<Fitted> {
+fn fit_numbers(features: &Features, columns: &Columns, [learned, validation, all]: [&[usize]; 3]) -> Option<Fitted> {
     let head = |rows: &[usize]| {
         let chosen = rows.iter().flat_map(|&row| columns.row(row).to_vec()).collect();
         let chosen = Columns::new(columns.names().to_vec(), chosen).ok()?;
@@ -230,7 +227,11 @@ mod tests {
         let (features, rows) = (features(60, 4, "a"), (0..60).collect::<Vec<usize>>());
         let at = |row: usize, column: usize| {
             let mut found = 0.0;
-            features.visit(row..row + 1, |_, place, value| if place == column { found = value });
+            features.visit(row..row + 1, |_, place, value| {
+                if place == column {
+                    found = value
+                }
+            });
             found
         };
         let labels: Vec<String> = rows.iter().map(|&row| u8::from(at(row, 1) > at(row, 2)).to_string()).collect();

@@ -171,7 +171,8 @@ impl Shape {
 
     fn start(self, seed: Seed) -> Vec<f64> {
         let mut stream = seed.stream("perceptron", "start");
-        let mut normal = |count: usize, spread: f64| (0..count).map(|_| spread * normal(&mut stream)).collect::<Vec<f64>>();
+        let mut normal =
+            |count: usize, spread: f64| (0..count).map(|_| spread * normal(&mut stream)).collect::<Vec<f64>>();
         let first = normal(HIDDEN * self.dim, (2.0 / self.dim as f64).sqrt());
         let second = normal(self.outputs * HIDDEN, 0.1 / (HIDDEN as f64).sqrt());
         [first, vec![0.0; HIDDEN], second, vec![0.0; self.outputs]].concat()

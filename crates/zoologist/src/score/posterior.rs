@@ -51,7 +51,8 @@ pub fn fit(features: &Features, responses: &[Vec<f64>]) -> Option<Posterior> {
             coefficients[(vector, place)] = found.beta * z / (found.alpha + found.beta * square);
         }
     }
-    let means = linear::product(table.as_ref(), linear::product(basis.vectors.as_ref(), coefficients.as_ref()).as_ref());
+    let means =
+        linear::product(table.as_ref(), linear::product(basis.vectors.as_ref(), coefficients.as_ref()).as_ref());
     let places = (0..dim).flat_map(|row| (0..responses.len()).map(move |column| (row, column)));
     let means = places.map(|place| means[place]).collect();
     Some(Posterior { dim, means, evidence, responses: responses.len() })
@@ -72,7 +73,9 @@ impl Posterior {
     /// The means as responses × dim, row after row.
     pub fn transposed(&self) -> Vec<f64> {
         (0..self.responses)
-            .flat_map(|response| self.means.iter().skip(response).step_by(self.responses).copied().collect::<Vec<f64>>())
+            .flat_map(|response| {
+                self.means.iter().skip(response).step_by(self.responses).copied().collect::<Vec<f64>>()
+            })
             .collect()
     }
 }
@@ -92,8 +95,10 @@ fn maximum(squares: &[f64], projected: &[f64], total: f64, [rows, dim]: [usize; 
     let parts = |alpha: f64, beta: f64| {
         let each = || squares.iter().zip(projected);
         let effective: f64 = squares.iter().map(|square| beta * square / (alpha + beta * square)).sum();
-        let length: f64 = each().map(|(square, z)| beta * beta * square * z * z / (alpha + beta * square).powi(2)).sum();
-        let missed: f64 = each().map(|(square, z)| (alpha * z / (alpha + beta * square)).powi(2)).sum::<f64>() + outside;
+        let length: f64 =
+            each().map(|(square, z)| beta * beta * square * z * z / (alpha + beta * square).powi(2)).sum();
+        let missed: f64 =
+            each().map(|(square, z)| (alpha * z / (alpha + beta * square)).powi(2)).sum::<f64>() + outside;
         (effective, length, missed)
     };
     for _ in 0..ROUNDS {

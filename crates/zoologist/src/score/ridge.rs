@@ -10,8 +10,8 @@ use std::ops::Range;
 
 use faer::Mat;
 
-use super::linear_head::LinearHead;
 use super::linear::Basis;
+use super::linear_head::LinearHead;
 use super::{Evaluation, Rows, Status, chance, linear};
 use crate::base::{Columns, Features, Targets};
 

@@ -25,6 +25,7 @@ mod sidecar;
 mod text;
 mod timm;
 mod weights;
+mod written;
 mod zoo_file;
 
 use std::collections::BTreeMap;
@@ -47,6 +48,7 @@ pub use hub::{Access, Remote, Trouble};
 pub use papers::{Papers, Published, Variant, papers, variant};
 pub use preset::{PRESETS, Preset};
 pub use text::{TextFile, TextSettings, TokenPooling, Vocabulary};
+pub use written::preprocessor_config;
 
 /// The list of a zoo's models.
 const ZOO_FILE: &str = "zoo.toml";

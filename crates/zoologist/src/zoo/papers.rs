@@ -38,6 +38,8 @@ pub struct Papers {
     pub has_other_weights: bool,
     /// The names of the classes of its head, in order; empty if it names none.
     pub classes: Vec<String>,
+    /// What its outputs are, as `problem_type` says it, for example `regression`.
+    pub problem: Option<String>,
     /// Its licence, as it states it.
     pub license: Option<String>,
     /// Whether there is a card, `README.md`.
@@ -111,7 +113,8 @@ fn of_folder(folder: &Path) -> Papers {
         && let Ok(config) = json(&text)
     {
         papers.classes = classes(&config);
-        papers.license = config.get("license").and_then(Value::as_str).map(str::to_owned);
+        let text = |key: &str| config.get(key).and_then(Value::as_str).map(str::to_owned);
+        (papers.problem, papers.license) = (text("problem_type"), text("license"));
     }
     if let Ok(Some(text)) = root.text(Path::new("modules.json")) {
         let modules: Vec<Value> = serde_json::from_str(&text).unwrap_or_default();

@@ -28,6 +28,33 @@ pub struct Preprocessing {
     pub layout: Layout,
 }
 
+impl Preprocessing {
+    /// The same for pictures of another edge: the crop becomes that square, and resizing keeps its proportion to it.
+    #[must_use]
+    pub fn resized(&self, edge: u32) -> Self {
+        let square = Size { height: edge, width: edge };
+        let scaled =
+            |length: u32, before: u32| (f64::from(length) * f64::from(edge) / f64::from(before.max(1))).round() as u32;
+        let rounding = self.crop.map_or(CropRounding::Down, |crop| crop.rounding);
+        let crop = Some(Crop { size: square, rounding });
+        match (self.resize, self.crop) {
+            (Resize::ShortestEdge(short), Some(old)) => {
+                let resize = Resize::ShortestEdge(scaled(short, old.size.height.min(old.size.width)));
+                Self { resize, crop, ..self.clone() }
+            }
+            (Resize::Exact(size), Some(old)) => {
+                let height = scaled(size.height, old.size.height);
+                let width = scaled(size.width, old.size.width);
+                Self { resize: Resize::Exact(Size { height, width }), crop, ..self.clone() }
+            }
+            (Resize::Exact(_), None) => Self { resize: Resize::Exact(square), ..self.clone() },
+            (Resize::Keep, _) | (Resize::ShortestEdge(_), None) => {
+                Self { resize: Resize::ShortestEdge(edge), crop, ..self.clone() }
+            }
+        }
+    }
+}
+
 /// How a picture is brought to size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,6 +10,8 @@ use crate::zoo::preprocessing::{Layout, Preprocessing, Size};
 
 /// The input of such a network.
 const INPUT: &str = "input";
+/// The output of its classifier.
+const LOGITS: &str = "logits";
 
 /// Loads a network for several threads and says what it is.
 pub fn load(
@@ -28,9 +30,15 @@ pub fn load(
     }
     let edge = OPEN_EDGE as u32;
     let size = preprocess::input_size(preprocessing).unwrap_or(Size { height: edge, width: edge });
+    let head = plan.layers == LayerSet::Head;
     let facts = runtime.pictures(&bytes, [size.height as usize, size.width as usize])?;
-    let first = if plan.layers == LayerSet::All { 0 } else { facts.len().saturating_sub(1) };
-    let layers: Vec<LayerDescription> = facts.into_iter().skip(first).collect();
+    let count = facts.iter().filter(|layer| layer.name != LOGITS).count();
+    let first = if plan.layers == LayerSet::All { 0 } else { count.saturating_sub(1) };
+    let wanted = |layer: &LayerDescription| (layer.name == LOGITS) == head;
+    let layers: Vec<LayerDescription> = facts.into_iter().skip(first).filter(wanted).collect();
+    if layers.is_empty() {
+        return Err(ModelError::Unfit("it has no head: tune it first (`zoologist tune`)".to_owned()));
+    }
     let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
     let sessions = runtime.load(&NetworkBytes::Native(bytes), &[INPUT], &names, threads)?;
     let poolings = vec![Pooling::None; layers.len()];
@@ -42,7 +50,7 @@ pub fn load(
     };
     let description = Description {
         dim: layers.iter().map(|layer| layer.dim).sum(),
-        features_from: "the features before the classifier".to_owned(),
+        features_from: if head { "its classifier" } else { "the features before the classifier" }.to_owned(),
         runtime: Some(runtime.name()),
         multiply_adds: layers.last().and_then(|layer| layer.multiply_adds),
         layers,

@@ -93,7 +93,7 @@ pub trait Runtime: Sync {
     ) -> Result<Vec<Box<dyn Session>>, ModelError>;
 
     /// The layers of a network for pictures that is built in, from the first to the last, with the cost of a picture of
-    /// this height and width. Their names are its outputs, beside `logits` where it has a classifier; its input is called
+    /// this height and width, and then `logits` where it has a classifier. Their names are its outputs; its input is called
     /// `input`. Only a runtime of such networks knows.
     fn pictures(&self, _network: &NativeBytes, _size: [usize; 2]) -> Result<Vec<LayerDescription>, ModelError> {
         Err(ModelError::Unfit(format!("{} runs ONNX models only", self.name())))

@@ -7,7 +7,9 @@ use super::embeddings::beyond;
 use super::pooling::{pooled, shared, shares};
 use super::tokens::{TokenIds, Tokens};
 use super::{BlockFeatures, native, onnx};
+use crate::extract::Dense;
 use crate::extract::behaviour::{BehaviourOrder, Largest, largest};
+use crate::extract::network::HEAD;
 use crate::extract::onnx::{Graph, ModelBytes, ModelError};
 use crate::extract::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
@@ -32,6 +34,7 @@ struct Shared {
     vocabulary: Option<usize>,
     /// The longest sequence that the network can read, if it says so.
     positions: Option<usize>,
+    head: Option<Dense>,
 }
 
 /// A network and what it says of itself, before it is loaded.
@@ -50,6 +53,8 @@ pub struct Ready {
     pub features_from: String,
     /// Multiply-adds of a sequence of [`REFERENCE_LENGTH`] tokens.
     pub multiply_adds: Option<u64>,
+    /// What turns the pooled features of the last layer into what is wanted, where a head is.
+    pub head: Option<Dense>,
 }
 
 /// What an input is fed with.
@@ -102,11 +107,19 @@ pub fn load(
         layers: ready.layers,
         vocabulary: ready.vocabulary,
         positions: ready.positions,
+        head: ready.head,
     });
     let mut encoders: Vec<Encoder> =
         sessions.into_iter().map(|session| Encoder { session, shared: Arc::clone(&shared) }).collect();
     let first = encoders.first_mut().ok_or_else(|| ModelError::Unfit("no thread to run on".to_owned()))?;
-    let layers = first.try_out()?;
+    let mut layers = first.try_out()?;
+    if let (Some(head), Some(last)) = (&first.shared.head, layers.last_mut()) {
+        if last.dim != head.into {
+            let (dim, into) = (last.dim, head.into);
+            return Err(ModelError::Unfit(format!("its head takes {into} numbers, and its features are {dim}")));
+        }
+        (last.name, last.dim) = (HEAD.to_owned(), head.out);
+    }
     let description = Description {
         dim: layers.iter().map(|layer| layer.dim).sum(),
         features_from: match plan.layers {
@@ -133,6 +146,9 @@ impl Encoder {
         let truncated = ids.iter().filter(|ids| ids.truncated).count();
         let dim = features.iter().map(Vec::len).max().unwrap_or(0);
         features.iter_mut().filter(|found| found.is_empty()).for_each(|found| found.resize(dim, 0.0));
+        if let Some(head) = &self.shared.head {
+            features.iter_mut().for_each(|found| *found = head.apply(found));
+        }
         Ok(BlockFeatures { features, truncated })
     }
 

@@ -18,10 +18,10 @@ pub use count::{TokenCounts, count};
 pub use embeddings::{Embeddings, numbers};
 pub use encoder::{Encoder, load as load_encoder};
 pub use native::{alter_weights as alter_native, read as read_native};
-pub use pooling::shares_of;
 pub use onnx::parts;
 #[cfg(test)]
 pub use pooling::pooled;
+pub use pooling::shares_of;
 pub use rows::{Rows, rows_of, words_of};
 pub use tokens::{TokenIds, Tokens};
 

@@ -1,23 +1,19 @@
 //! Encoders whose safetensors are read natively: their layers have known names.
 
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
 use crate::base::path_text::show;
 use crate::data;
-use crate::extract::files;
 use crate::extract::onnx::{ModelError, alter};
 use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
 use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
+use crate::extract::{Dense, files};
 
 /// Reads the files of an encoder and asks the runtime what it is.
 pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
-    if plan.layers == LayerSet::Head {
-        return Err(ModelError::Unfit(
-            "it has no head that is read natively: tune it first, or export it with its head".to_owned(),
-        ));
-    }
     let mut network = read(plan)?;
+    let head = if plan.layers == LayerSet::Head { Some(head(plan, &network.weights)?) } else { None };
     if let Some(alteration) = altered {
         alter_weights(&mut network.weights, alteration)?;
     }
@@ -38,7 +34,29 @@ pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runt
         positions: Some(facts.positions),
         features_from: format!("hidden state {last} of {last}"),
         multiply_adds: facts.multiply_adds.last().copied(),
+        head,
     })
+}
+
+/// The linear head on the pooled last hidden state that a tuned model holds. A head that somebody else left there may read
+/// something else.
+fn head(plan: &NetworkPlan, file: &[u8]) -> Result<Dense, ModelError> {
+    let none =
+        || ModelError::Unfit("it has no head on its pooled features: tune it first (`zoologist tune`)".to_owned());
+    let name = plan.head.as_deref().ok_or_else(none)?;
+    let tensors = SafeTensors::deserialize(file).map_err(|_| none())?;
+    let numbers = |part: &str| {
+        let tensor = tensors.tensor(&format!("{name}.{part}")).ok().filter(|tensor| tensor.dtype() == Dtype::F32)?;
+        let values = tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        Some((tensor.shape().to_vec(), values.collect::<Vec<f32>>()))
+    };
+    let ((shape, weight), (_, bias)) = numbers("weight").zip(numbers("bias")).ok_or_else(none)?;
+    let &[out, into] = &shape[..] else { return Err(none()) };
+    if bias.len() != out || weight.len() != out * into {
+        return Err(none());
+    }
+    let turned = (0..into).flat_map(|column| weight.iter().skip(column).step_by(into).copied());
+    Ok(Dense { into, out, weight: turned.collect(), bias })
 }
 
 /// The files of a network of our own.

@@ -44,6 +44,7 @@ pub fn ready(
         positions: None,
         features_from: source.reason,
         multiply_adds: trial.cost.as_ref().map(|cost| cost.multiply_adds(|value| trial.shape_of(value))),
+        head: None,
     })
 }
 

@@ -5,8 +5,8 @@ use crate::data::{PictureReader, PictureSource};
 use crate::extract::SampleFiles;
 use crate::extract::network::prepared;
 use crate::extract::onnx::ModelError;
-use crate::extract::text::{TokenIds, Tokens, shares_of};
 use crate::extract::sample_files::decoded;
+use crate::extract::text::{TokenIds, Tokens, shares_of};
 use crate::store::Texts;
 use crate::zoo::preprocessing::Preprocessing;
 use crate::zoo::{ModelInput, TextSettings};
@@ -73,7 +73,8 @@ impl Examples for Prepared<'_> {
         if let Self::Texts(_, _, settings) = self {
             let tokens = rows.iter().map(|&row| self.text(row)).collect::<Result<Vec<_>, ModelError>>()?;
             let shares = tokens.iter().map(|ids| shares_of(ids, settings.pooling)).collect::<Option<Vec<_>>>();
-            let unfit = || ModelError::Unfit("its pooling (max) can't be trained through; use --pooling mean".to_owned());
+            let unfit =
+                || ModelError::Unfit("its pooling (max) can't be trained through; use --pooling mean".to_owned());
             return Ok(Batch::Texts { tokens, shares: shares.ok_or_else(unfit)? });
         }
         let (mut size, mut all) = (None, vec![]);

@@ -1,0 +1,160 @@
+//! `tune`: a model, labelled samples and a way of using the model in; a model folder with a head for these labels out.
+//!
+//! ```text
+//! samples in one order ─► learned from | validation | judged
+//!        │
+//!        ├─ frozen ways (probe, head, head2toe): features from the store ─► a head ─► judged ─► ONNX with the head
+//!        └─ the others: a worker trains a network that is built in ─► weights ─► judged ─► safetensors
+//! ```
+//!
+//! Validation is the last fifth of what a run may learn from: it chooses penalties and layers, and says when to stop. The
+//! judged samples (a test split, else the last fifth of the one order) are looked at once, at the end. What was trained is
+//! kept in the store under everything that it depends on; a run that was killed goes on from its checkpoint.
+
+mod card;
+mod folder;
+mod frozen;
+mod measure;
+mod native;
+mod result;
+mod settings;
+mod teachers;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+pub use measure::{judge_named, largest};
+pub use result::{Details, Judgement, Training, Tuned, TunedData, TuningTiming};
+pub use settings::{Settings, Way};
+
+use super::plan::Progress;
+use super::samples::{self, TuningSamples};
+use super::{Error, Skipped};
+use crate::base::Seed;
+use crate::data::TableOptions;
+use crate::extract::NetworkPlan;
+use crate::extract::launch::Machinery;
+use crate::zoo::{Access, ModelInput, TokenPooling};
+
+/// What to tune, and how.
+#[derive(Debug, Clone)]
+pub struct TunePlan {
+    /// The model.
+    pub model: PathBuf,
+    /// The data set.
+    pub data: PathBuf,
+    /// How to read it, where it is a table.
+    pub table: TableOptions,
+    /// The way.
+    pub way: Way,
+    /// Learn from, and judge where there is no test split, a seeded stratified sample of so many.
+    pub samples: Option<usize>,
+    /// How the states of a text's tokens are pooled, if not as the model says.
+    pub pooling: Option<TokenPooling>,
+    /// What a person set.
+    pub settings: Settings,
+    /// The zoo of teachers, for [`Way::Btune`].
+    pub teachers: Option<PathBuf>,
+    /// The folder to write; it must not exist. `None`: only measure.
+    pub output: Option<PathBuf>,
+    /// Fixes everything random.
+    pub seed: Seed,
+}
+
+/// What a way came to, before it is written.
+struct Found {
+    /// The model's name.
+    name: String,
+    /// Outputs for the judged samples, row after row.
+    outputs: Vec<f64>,
+    /// On the validation samples, in the metric that chooses.
+    validation: f64,
+    /// Samples that could not be used, by row.
+    unreadable: Vec<(usize, String)>,
+    details: result::Details,
+    product: Product,
+}
+
+/// What can be written.
+enum Product {
+    /// A head for the features of a model that stays as it is.
+    Head(Box<frozen::Head>),
+    /// New weights of a network that is built in.
+    Weights(Box<native::Weights>),
+}
+
+/// Tunes a model.
+pub fn run(plan: &TunePlan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Tuned, Error> {
+    let begun = Instant::now();
+    folder::refuse_existing(plan.output.as_deref())?;
+    let samples = samples::for_tuning(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
+    samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
+    let work = Work { plan, access, machinery, progress, samples: &samples };
+    let found = if plan.way.is_frozen() { frozen::run(&work)? } else { native::run(&work)? };
+    let judged: Vec<usize> = work.without(&samples.judged, &found.unreadable);
+    let judgement = measure::judge(&samples.targets, &judged, &found.outputs);
+    let mut tuned = Tuned {
+        schema: 1,
+        model: found.name.clone(),
+        way: plan.way.to_string(),
+        task: samples.targets.task(),
+        data: TunedData::of(plan, &samples, &found.unreadable, judged.len()),
+        judgement,
+        validation: found.validation,
+        details: found.details.clone(),
+        seed: plan.seed,
+        output: None,
+        files: vec![],
+        skipped: skipped(&samples, &found.unreadable),
+        timing: TuningTiming { seconds: 0.0, threads: machinery.threads },
+    };
+    if let Some(output) = &plan.output {
+        tuned.files = folder::write(output, &work, &found, &tuned)?;
+        tuned.output = Some(output.clone());
+    }
+    tuned.timing.seconds = begun.elapsed().as_secs_f64();
+    Ok(tuned)
+}
+
+/// What a way works with.
+struct Work<'a> {
+    plan: &'a TunePlan,
+    access: &'a Access<'a>,
+    machinery: &'a Machinery,
+    progress: &'a dyn Progress,
+    samples: &'a TuningSamples,
+}
+
+impl Work<'_> {
+    /// Rows but those that can't be read.
+    fn without(&self, rows: &[usize], unreadable: &[(usize, String)]) -> Vec<usize> {
+        rows.iter().copied().filter(|row| unreadable.iter().all(|(bad, _)| bad != row)).collect()
+    }
+}
+
+/// A model run as the settings say: pictures of another size, texts cut shorter.
+fn settings_of(mut plan: NetworkPlan, settings: &Settings) -> NetworkPlan {
+    match &mut plan.input {
+        ModelInput::Pictures(how) => {
+            if let Some(edge) = settings.size {
+                *how = how.resized(edge);
+            }
+        }
+        ModelInput::Texts(texts) => {
+            if let Some(length) = settings.length {
+                texts.max_tokens = Some(texts.max_tokens.unwrap_or(usize::MAX).min(length as usize));
+            }
+        }
+    }
+    plan
+}
+
+fn skipped(samples: &TuningSamples, unreadable: &[(usize, String)]) -> Vec<Skipped> {
+    let files = samples.job.dataset.skipped.iter();
+    let files =
+        files.map(|(path, reason)| Skipped { path: crate::base::path_text::show(path), reason: reason.clone() });
+    let rows = unreadable
+        .iter()
+        .map(|(row, reason)| Skipped { path: samples.job.dataset.inputs.describe(*row), reason: reason.clone() });
+    files.chain(rows).collect()
+}
