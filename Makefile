@@ -9,7 +9,8 @@ DEMO_PATH := $(CURDIR)/demo/.venv/bin:$(PATH)
 PYTHON ?= python3
 SUITES := self_test syscall_faults kill processes damage bad threads
 
-.PHONY: help build build-ranking demo demo-text test check deny bench bench-scores bench-text bench-native bench-gram agreement truth racing vet-python vet-planted vet-triangulation soak hostile fuzz test-python
+.PHONY: help build build-ranking demo demo-text test test-ranking check deny bench bench-scores bench-text bench-native bench-gram agreement \
+  agreement-native tuning brute-force truth racing vet-python vet-planted vet-triangulation soak hostile fuzz test-python
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +34,9 @@ demo-text: build-ranking ## Rank four real text models on descriptions of Debian
 
 test: ## All tests
 	cargo test --release --locked --workspace
+
+test-ranking: ## What ranks without the native networks is tested without them
+	cargo test --release --locked --package zoologist-cli --no-default-features --test rank --test ranking_alone
 
 check: ## Format, lints, tests and documentation, warnings denied
 	cargo fmt --all --check
@@ -72,6 +76,23 @@ bench-native: ## The native encoders' rate as a share of plain matrix products, 
 
 bench-gram: ## The Gram product's share of this machine's rate of matrix products
 	cargo bench --locked -p zoologist --bench gram
+
+agreement-native: build ## Networks that are built in against their own graphs: make agreement-native [REFERENCE=folder]
+	$(PYTHON) demo/prepare.py
+	$(PYTHON) demo/prepare.py text
+	test -x benches/.venv/bin/python || $(PYTHON) -m venv benches/.venv
+	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
+	PATH="$(DEMO_PATH)" benches/.venv/bin/python benches/native_agreement.py "$(REFERENCE)"
+
+tuning: build ## Ways of using a model, in one table: make tuning MODEL=folder DATA="set[,set]" [WAYS=probe,full SAMPLES=400 SEEDS=0,1,2 OPTIONS="--size 128"]
+	@test -n "$(MODEL)" -a -n "$(DATA)" || { echo "give a model and data: make tuning MODEL=folder DATA=path[,path]" >&2; exit 2; }
+	PATH="$(DEMO_PATH)" $(PYTHON) benches/tuning.py $(MODEL) $(DATA) --ways $(or $(WAYS),probe,head2toe,lp-ft,full) \
+	  --samples $(or $(SAMPLES),400) --seeds $(or $(SEEDS),0,1,2) -- --quiet $(OPTIONS)
+
+brute-force: build ## Selection against fine-tuning every model: make brute-force DATA=set [ZOO=demo/zoo-text OPTIONS="--samples 400"]
+	@test -n "$(DATA)" || { echo "give a data set: make brute-force DATA=path [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
+	$(PYTHON) demo/prepare.py $(if $(findstring text,$(ZOO)),text)
+	PATH="$(DEMO_PATH)" $(ZOOLOGIST) rank $(DATA) --zoo $(or $(ZOO),demo/zoo) --truth full --budget full $(OPTIONS)
 
 agreement: build ## Features of both runtimes against each other, and against references: make agreement [REFERENCE=folder]
 	$(PYTHON) demo/prepare.py

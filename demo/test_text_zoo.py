@@ -13,9 +13,11 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import onnx
 import pyarrow
 import pyarrow.parquet
 import safetensors.numpy
+from onnx import helper, numpy_helper
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -24,12 +26,15 @@ from tokenizers.processors import TemplateProcessing
 import debian
 import debian_packages
 from zoo_from_wheels import ConversionError, wheels
-from zoo_from_wheels.text import bert, embedding, glove, self_check
+from zoo_from_wheels.folder import DEMO
+from zoo_from_wheels.text import bert, embedding, exported_bert, glove, self_check
 from zoo_from_wheels.text.bert_graph import to_onnx
 from zoo_from_wheels.text.convert import POOLING, TextConverter
 from zoo_from_wheels.text.models import GRAPH, TOKENIZER, WEIGHTS, File, TextModel
 
 WIDTH, WORDS, LAYERS = 64, 12, 2
+
+PARAPHRASE = DEMO / "zoo-text" / "paraphrase-MiniLM-L3-v2"
 
 
 def bert_tensors() -> dict[str, np.ndarray]:
@@ -52,6 +57,45 @@ def bert_tensors() -> dict[str, np.ndarray]:
         for name in ("attention.output.LayerNorm", "output.LayerNorm"):
             shapes |= {f"{layer}.{name}.weight": (WIDTH,), f"{layer}.{name}.bias": (WIDTH,)}
     return {name: random.normal(size=shape).astype(np.float32) * 0.3 for name, shape in shapes.items()}
+
+
+EXPORTED_NAMES = {
+    "query": "attention.self.query", "key": "attention.self.key", "value": "attention.self.value",
+    "attended": "attention.output.dense", "attention_norm": "attention.output.LayerNorm",
+    "widen": "intermediate.dense", "narrow": "output.dense", "norm": "output.LayerNorm",
+}  # fmt: skip
+"""The parts of a layer in the names of an export, by their names in our graph."""
+
+
+def exported_name(name: str) -> str:
+    """The name that an export of PyTorch gives to the weight that our graph calls `name`."""
+    tables = {"words": "embeddings.word_embeddings.weight", "positions": "embeddings.position_embeddings.weight"}
+    if name in tables:
+        return exported_bert.PREFIX + tables[name]
+    place, part, kind = name.split(".")
+    if kind == "weight":
+        return f"onnx::MatMul_{place}_{part}"
+    kind = {"scale": "weight", "shift": "bias"}.get(kind, kind)
+    if place == "embedding":
+        return f"{exported_bert.PREFIX}embeddings.LayerNorm.{kind}"
+    layer = int(place.removeprefix("hidden_")) - 1
+    return f"{exported_bert.PREFIX}encoder.layer.{layer}.{EXPORTED_NAMES[part]}.{kind}"
+
+
+def exported_graph(tensors: dict[str, np.ndarray]) -> onnx.ModelProto:
+    """Our graph with the names of an export, and with a table of token types of its own, which has to be zero."""
+    model = to_onnx(bert.read(tensors), bert.HEAD_WIDTH, bert.EPSILON, bert.MASKED)
+    names = {}
+    for constant in model.graph.initializer:
+        if constant.name in ("words", "positions") or "." in constant.name:
+            names[constant.name] = exported_name(constant.name)
+            constant.name = names[constant.name]
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    types = "embeddings.token_type_embeddings.weight"
+    model.graph.initializer.append(numpy_helper.from_array(tensors[types], exported_bert.PREFIX + types))
+    model.graph.node.append(helper.make_node("Gather", [exported_bert.PREFIX + types, "first"], ["type"]))
+    return model
 
 
 def bert_tokenizer() -> bytes:
@@ -114,6 +158,71 @@ class Bert(unittest.TestCase):
                 bert.convert(safetensors.numpy.save(tensors), bert_tokenizer())
 
 
+class ExportedBert(unittest.TestCase):
+    def setUp(self) -> None:
+        self.tensors = bert_tensors()
+        self.tensors["embeddings.token_type_embeddings.weight"][:] = 0
+        self.model = exported_graph(self.tensors)
+        self.matrix = next(node for node in self.model.graph.node if "onnx::MatMul_hidden_1_key" in node.input)
+
+    def refused(self, message: str) -> None:
+        with self.assertRaisesRegex(ConversionError, message):
+            exported_bert.convert(self.model.SerializeToString(), bert_tokenizer())
+
+    def test_the_weights_come_out_under_their_names_and_the_graph_stays(self) -> None:
+        graph = self.model.SerializeToString()
+        files = exported_bert.convert(graph, bert_tokenizer())
+        self.assertEqual(files[GRAPH], graph)
+        found = safetensors.numpy.load(files[WEIGHTS])
+        self.assertEqual(sorted(found), sorted(self.tensors))
+        for name, tensor in self.tensors.items():
+            np.testing.assert_array_equal(found[name], tensor)
+
+    def test_the_config_says_the_sizes(self) -> None:
+        expected = {
+            "num_hidden_layers": LAYERS, "intermediate_size": 96, "layer_norm_eps": 1e-12,
+            "max_position_embeddings": 16, "type_vocab_size": 2, "vocab_size": WORDS,
+        }  # fmt: skip
+        files = exported_bert.convert(self.model.SerializeToString(), bert_tokenizer())
+        self.assertEqual(exported_bert.config(files), expected)
+
+    def test_a_weight_that_is_not_used_once_is_refused(self) -> None:
+        self.model.graph.node.append(helper.make_node("Identity", [self.matrix.input[1]], ["again"]))
+        self.refused("onnx::MatMul_hidden_1_key 2 times")
+        self.model.graph.node.pop()
+        self.model.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "idle"))
+        self.refused("idle 0 times")
+
+    def test_a_weight_of_something_else_is_refused(self) -> None:
+        self.model.graph.initializer.append(numpy_helper.from_array(np.zeros(3, np.float32), "pooler.dense.bias"))
+        self.model.graph.node.append(helper.make_node("Identity", ["pooler.dense.bias"], ["pooled"]))
+        self.refused("not those of a BERT")
+
+    def test_a_matrix_without_a_bias_is_refused(self) -> None:
+        sum_of_both = next(node for node in self.model.graph.node if self.matrix.output[0] in node.input)
+        sum_of_both.op_type = "Sub"
+        self.refused("whose matrix onnx::MatMul_hidden_1_key is")
+
+    def test_weights_that_mean_something_else_than_their_names_are_refused(self) -> None:
+        norm = next(node for node in self.model.graph.node if node.op_type == "LayerNormalization")
+        norm.input[1], norm.input[2] = norm.input[2], norm.input[1]
+        self.refused("numpy forward pass")
+
+    def test_norms_that_differ_in_epsilon_are_refused(self) -> None:
+        norm = next(node for node in self.model.graph.node if node.op_type == "LayerNormalization")
+        next(attribute for attribute in norm.attribute if attribute.name == "epsilon").f = 1e-5
+        with self.assertRaisesRegex(ConversionError, "2 values of epsilon"):
+            exported_bert.epsilon(self.model.graph)
+
+    @unittest.skipUnless((PARAPHRASE / WEIGHTS).is_file(), "the text zoo is not there: python3 demo/prepare.py text")
+    def test_the_weights_in_the_zoo_agree_with_the_graph_beside_them(self) -> None:
+        ids = np.array([[101, 1037, 2158, 2003, 2652, 102]])
+        mask = np.ones_like(ids)
+        *_, found = embedding.run((PARAPHRASE / GRAPH).read_bytes(), ids, mask).values()
+        network = bert.read(safetensors.numpy.load_file(PARAPHRASE / WEIGHTS))
+        np.testing.assert_allclose(found, bert.hidden_states(network, ids, mask)[-1], rtol=0, atol=1e-5)
+
+
 class Glove(unittest.TestCase):
     def test_a_word_is_the_row_of_its_place_and_unknown_words_are_dropped(self) -> None:
         files = glove_files(["the", "unk", "cat", "."])
@@ -162,7 +271,7 @@ class Folder(unittest.TestCase):
         digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
         weights = File("package", "w/weights", digests["w/weights"])
         model = TextModel(
-            "model", "ready", weights, weights, "MIT", 1, GRAPH, {},
+            "model", "static", weights, weights, "MIT", 1, WEIGHTS, {},
             {"config.json": "w/config.json", POOLING: "w/1_Pooling/config.json"},
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as scratch:

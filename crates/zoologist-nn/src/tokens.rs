@@ -52,7 +52,7 @@ impl Tokens {
             batch: texts().count(),
             length,
             ids: texts().flat_map(|text| padded(&text.ids)).collect(),
-            mask: texts().flat_map(|text| mask(text)).collect(),
+            mask: texts().flat_map(mask).collect(),
             types: with_types.then(|| texts().flat_map(|text| padded(&text.types)).collect()),
         }
     }

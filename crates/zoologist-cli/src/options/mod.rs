@@ -1,5 +1,6 @@
 //! The command line, as types.
 
+mod data;
 mod names;
 mod tuning;
 
@@ -8,12 +9,12 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand};
 use zoologist::base::parse_size;
-use zoologist::data::TableOptions;
 use zoologist::rank::statistics::Worker;
 use zoologist::zoo::PRESETS;
 
+pub use data::DataOptions;
 pub use names::*;
-pub use tuning::{Predict, Tune};
+pub use tuning::{Predict, TrainingOptions, Tune};
 
 use crate::limits::LimitOptions;
 
@@ -94,6 +95,7 @@ pub enum Command {
 
 /// Options of `rank`.
 #[derive(Args)]
+#[allow(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
 pub struct Rank {
     /// Labelled pictures (a folder per class, a folder with labels.csv or metadata.csv, IDX files), or a table of texts
     /// or picture paths: CSV, TSV, JSONL, Parquet
@@ -131,9 +133,21 @@ pub struct Rank {
     /// How sure a race must be that no model which stops belongs to the winners
     #[arg(long, default_value_t = 0.95, value_name = "P", value_parser = confidence)]
     pub confidence: f64,
-    /// Also train a probe per model on part of the data, and judge the order by its accuracy on the rest
+    /// Also use every model on part of the data, and judge the order by the accuracies on the rest: brute force, kept
     #[arg(long, value_name = "KIND")]
-    pub truth: Option<TruthKind>,
+    pub truth: Option<TruthName>,
+    /// Don't look how the best model is best used
+    #[arg(long)]
+    pub no_advice: bool,
+    /// Run the advised way and its two neighbours on held-out samples, with three seeds
+    #[arg(long, conflicts_with = "no_advice")]
+    pub confirm: bool,
+    /// The samples to come will differ from these: counts for the advice
+    #[arg(long)]
+    pub expect_shift: bool,
+    /// How networks are trained with --truth full and --confirm
+    #[command(flatten)]
+    pub training: TrainingOptions,
     /// Run no model of the zoo: their features must be in the store, where `extract --shard` has put them
     #[arg(long)]
     pub from_store: bool,
@@ -159,42 +173,6 @@ fn confidence(text: &str) -> Result<f64, String> {
     value
         .filter(|value| (0.5..1.0).contains(value))
         .ok_or_else(|| "a number from 0.5 to below 1, for example 0.95".to_owned())
-}
-
-/// How a table (CSV, TSV, JSONL, Parquet) is read; what is not given is detected and said.
-#[derive(Args)]
-pub struct DataOptions {
-    /// The column of the texts; two for pairs
-    #[arg(long, value_name = "COLUMN[,COLUMN]", value_delimiter = ',')]
-    pub text: Vec<String>,
-    /// The column of the labels; several 0/1 columns for several labels
-    #[arg(long, value_name = "COLUMN[,…]", value_delimiter = ',')]
-    pub label: Vec<String>,
-    /// What is predicted
-    #[arg(long, default_value = "auto", value_name = "TASK")]
-    pub task: TaskName,
-    /// The column that says train, validation or test
-    #[arg(long, value_name = "COLUMN")]
-    pub split: Option<String>,
-    /// The first row of a CSV or TSV table is data: its columns are called 0, 1, …
-    #[arg(long)]
-    pub no_header: bool,
-}
-
-impl DataOptions {
-    /// The same for the library.
-    pub fn table(&self) -> Result<TableOptions, String> {
-        if self.text.len() > 2 {
-            return Err("--text takes one column, or two for pairs of texts".to_owned());
-        }
-        Ok(TableOptions {
-            text: self.text.clone(),
-            label: self.label.clone(),
-            task: self.task.task(),
-            split: self.split.clone(),
-            no_header: self.no_header,
-        })
-    }
 }
 
 /// Options of `layers`.

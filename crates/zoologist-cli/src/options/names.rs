@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use zoologist::base::Task;
-use zoologist::rank::{Budget, Layers};
+use zoologist::rank::{Budget, Layers, TruthKind};
 use zoologist::score::KnnTies;
 use zoologist::vet::Severity;
 use zoologist::zoo::TokenPooling;
@@ -112,9 +112,24 @@ impl PoolingName {
 
 /// What counts as the truth.
 #[derive(Clone, Copy, ValueEnum)]
-pub enum TruthKind {
+pub enum TruthName {
     /// The held-out accuracy of a logistic probe; for numbers, Pearson's r of a ridge regression
     Probe,
+    /// The held-out accuracy of a head with one hidden layer on each model's best layer
+    Head,
+    /// The held-out accuracy of each model fine-tuned as a whole, as far as its network is built in
+    Full,
+}
+
+impl TruthName {
+    /// The same for the library.
+    pub fn kind(self) -> TruthKind {
+        match self {
+            Self::Probe => TruthKind::Probe,
+            Self::Head => TruthKind::Head,
+            Self::Full => TruthKind::Full,
+        }
+    }
 }
 
 /// What runs the models.

@@ -51,6 +51,7 @@ pub struct Tune {
 
 /// What may be set about a training; what is not set goes by the number of samples.
 #[derive(Args)]
+#[command(next_help_heading = "Training")]
 pub struct TrainingOptions {
     /// The learning rate after the warm-up [default: 5e-5 for texts, 3e-3 for pictures]
     #[arg(long, value_name = "RATE", value_parser = super::positive)]

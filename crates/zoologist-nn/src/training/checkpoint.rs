@@ -15,6 +15,7 @@ use crate::design::Filled;
 
 const FILE: &str = "checkpoint.safetensors";
 const STATE: &str = "state";
+const DIGEST: &str = "digest";
 
 /// Where a training stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,19 +50,34 @@ pub struct State {
 impl Checkpoint {
     /// Writes it to a folder, in place of the one that is there.
     pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
-        let named = |part: &str, values: &[Vec<f32>]| -> Vec<(String, Vec<usize>, Vec<f32>)> {
-            let all = self.parameters.list.iter().zip(values).filter(|(_, values)| !values.is_empty());
-            all.map(|(it, values)| (format!("{part}.{}", it.name), vec![values.len()], values.clone())).collect()
-        };
-        let moments = [named("first", &self.moments.first), named("second", &self.moments.second)].concat();
+        let state = serde_json::to_string(&self.state).map_err(|error| ModelError::Unfit(error.to_string()))?;
+        let metadata = [(DIGEST.to_owned(), self.digest(&state)), (STATE.to_owned(), state)];
+        write(&folder.join(FILE), &file(self.tensors().into_iter(), Some(HashMap::from(metadata)))?)
+    }
+
+    /// Every tensor by its name in the file: parameters now and at their best, and the moments of those that learn.
+    fn tensors(&self) -> Vec<(String, Vec<usize>, &[f32])> {
         let lists = [("now", &self.parameters.list), ("best", &self.best)];
         let parameters = lists.into_iter().flat_map(|(part, list)| {
             list.iter().map(move |it| (format!("{part}.{}", it.name), it.shape.clone(), it.values.as_slice()))
         });
-        let moments = moments.iter().map(|(name, shape, values)| (name.clone(), shape.clone(), values.as_slice()));
-        let state = serde_json::to_string(&self.state).map_err(|error| ModelError::Unfit(error.to_string()))?;
-        let bytes = file(parameters.chain(moments), Some(HashMap::from([(STATE.to_owned(), state)])))?;
-        write(&folder.join(FILE), &bytes)
+        let lists = [("first", &self.moments.first), ("second", &self.moments.second)];
+        let moments = lists.into_iter().flat_map(|(part, list)| {
+            let kept = self.parameters.list.iter().zip(list).filter(|(_, values)| !values.is_empty());
+            kept.map(move |(it, values)| (format!("{part}.{}", it.name), vec![values.len()], values.as_slice()))
+        });
+        parameters.chain(moments).collect()
+    }
+
+    /// The BLAKE3 of all numbers and of the state.
+    fn digest(&self, state: &str) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(state.as_bytes());
+        for (_, _, values) in self.tensors() {
+            let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hasher.update(&bytes);
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Goes on from the one in a folder, if there is a whole one that fits; else from this.
@@ -72,7 +88,8 @@ impl Checkpoint {
 
     fn read(&self, bytes: &[u8]) -> Option<Self> {
         let (_, metadata) = SafeTensors::read_metadata(bytes).ok()?;
-        let state: State = serde_json::from_str(metadata.metadata().as_ref()?.get(STATE)?).ok()?;
+        let stated = |key: &str| metadata.metadata().as_ref()?.get(key).cloned();
+        let text = stated(STATE)?;
         let tensors = SafeTensors::deserialize(bytes).ok()?;
         let values = |part: &str, name: &str, count: usize| -> Option<Vec<f32>> {
             let tensor = tensors.tensor(&format!("{part}.{name}")).ok()?;
@@ -80,7 +97,7 @@ impl Checkpoint {
             Some(values.collect::<Vec<f32>>()).filter(|values| values.len() == count)
         };
         let mut resumed = self.clone();
-        resumed.state = state;
+        resumed.state = serde_json::from_str(&text).ok()?;
         for (part, list) in [("now", &mut resumed.parameters.list), ("best", &mut resumed.best)] {
             for it in list {
                 it.values = values(part, &it.name, it.values.len())?;
@@ -91,7 +108,7 @@ impl Checkpoint {
                 *moments = values(part, &it.name, moments.len())?;
             }
         }
-        Some(resumed)
+        (resumed.digest(&text) == stated(DIGEST)?).then_some(resumed)
     }
 
     /// Removes the one in a folder: the training is over.

@@ -71,7 +71,7 @@ pub fn step(parameters: &mut Parameters, moments: &mut Moments, gradients: &[Vec
 }
 
 fn adamw(values: &mut [f32], moments: [&mut Vec<f32>; 2], gradient: &[f32], [rate, decay]: [f64; 2], step: usize) {
-    let count = (step + 1).min(1 << 30) as i32;
+    let count = i32::try_from(step + 1).unwrap_or(i32::MAX);
     let corrections = BETAS.map(|beta| 1.0 - beta.powi(count));
     let (size, root) = ((rate / corrections[0]) as f32, (1.0 / corrections[1].sqrt()) as f32);
     let (kept, epsilon) = ((1.0 - rate * decay) as f32, EPSILON as f32);

@@ -25,6 +25,8 @@ use crate::operations::numbers;
 use crate::scope::{BatchNorms, BatchStatistics, Tensors};
 use crate::weights::Weights;
 
+/// Below so many numbers a checkpoint costs nothing, and is written at every checkup too.
+const SMALL: usize = 1 << 20;
 /// A checkpoint is written at least this often.
 const CHECKPOINT: Duration = Duration::from_secs(20);
 /// How much of a batch's statistics goes into the running ones.
@@ -105,6 +107,7 @@ impl<'a> Session<'a> {
         let recipe = &self.order.recipe;
         let mut now = self.beginning().or_resumed(&self.order.folder);
         let (mut begun, mut written) = (Instant::now(), Instant::now());
+        let small = now.parameters.list.iter().map(|it| it.values.len()).sum::<usize>() < SMALL;
         if now.state.curve.is_empty() {
             self.check_up(&mut now)?;
         }
@@ -116,7 +119,7 @@ impl<'a> Session<'a> {
                 self.check_up(&mut now)?;
             }
             let stopped = self.stop.load(Ordering::Relaxed);
-            if written.elapsed() > CHECKPOINT || stopped {
+            if written.elapsed() > CHECKPOINT || (checks && small) || stopped {
                 now.state.seconds += begun.elapsed().as_secs_f64();
                 now.write(&self.order.folder)?;
                 (begun, written) = (Instant::now(), Instant::now());
@@ -199,7 +202,7 @@ impl<'a> Session<'a> {
             Norms::Frozen => BatchNorms::Frozen,
             Norms::Training => BatchNorms::Training,
         };
-        let passed = self.design.pass(&bound, norms, &examples).map_err(unfit)?;
+        let passed = self.design.pass(&bound, norms, &examples).map_err(|error| unfit(&error))?;
         let device = passed.features.device();
         let outputs = self.outputs(&bound, passed.features.clone());
         let mut loss = Right::of(&self.answers, &rows, &device).loss(outputs) / batch as f64;
@@ -249,7 +252,9 @@ impl<'a> Session<'a> {
             }
             let examples: Batch = self.examples.batch(rows, &vec![false; rows.len()])?;
             let bound = parameters.bound(&tensors, false);
-            let passed = self.design.pass(&bound, BatchNorms::Frozen, &examples).map_err(unfit)?;
+            let passed = self.design.pass(&bound, BatchNorms::Frozen, &examples).map_err(|error| unfit(&error))?;
+            // A sign of life: there may be many.
+            self.watch.learned(0);
             Ok(numbers(&self.outputs(&bound, passed.features).into_data()).to_vec())
         };
         let parts: Vec<Result<Vec<f32>, ModelError>> = rows.par_chunks(PART).map(part).collect();
@@ -352,7 +357,7 @@ impl Lessons {
     }
 }
 
-fn unfit(error: RunError) -> ModelError {
+fn unfit(error: &RunError) -> ModelError {
     ModelError::Unfit(error.to_string())
 }
 

@@ -56,7 +56,7 @@ pub fn run(command: &mut Command, file: &Path, launcher: &Launcher) -> Result<Co
 /// Binds this process as its parent says; `false` where no parent says so.
 pub fn bind() -> std::io::Result<bool> {
     let Some(memory) = std::env::var(VARIABLE).ok().and_then(|bytes| bytes.parse().ok()) else { return Ok(false) };
-    super::limits::bind(Some(memory)).map(|()| true)
+    super::limits::bind(Some(memory), super::limits::LARGEST_FILE).map(|()| true)
 }
 
 fn wait(child: &mut Child, bounds: Bounds, stop: &AtomicBool) -> Result<ExitStatus, LaunchError> {

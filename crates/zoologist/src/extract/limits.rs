@@ -23,8 +23,8 @@ const COPIES: u64 = 8;
 const VOCABULARY: u64 = 4;
 /// Share of the memory that is available, in percent.
 const SHARE: u64 = 80;
-/// No file that a worker writes is larger: a block of features holds 128 rows.
-const LARGEST_FILE: u64 = 1 << 30;
+/// No file that a worker writes is larger, unless it writes weights: a block of features holds 128 rows.
+pub(super) const LARGEST_FILE: u64 = 1 << 30;
 
 /// The limits that the user set; `None` leaves the choice to the job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,10 +93,10 @@ pub(super) fn bytes_of<'a>(files: impl IntoIterator<Item = &'a Path>) -> u64 {
 
 /// Binds this process: its memory, the files that it writes, and that it leaves no core file. Limits only fall.
 #[cfg(unix)]
-pub(super) fn bind(memory: Option<u64>) -> std::io::Result<()> {
+pub(super) fn bind(memory: Option<u64>, largest_file: u64) -> std::io::Result<()> {
     use rustix::process::Resource;
     lower(Resource::Core, 0)?;
-    lower(Resource::Fsize, LARGEST_FILE)?;
+    lower(Resource::Fsize, largest_file)?;
     memory.map_or(Ok(()), |most| lower(Resource::Data, most))
 }
 
@@ -111,7 +111,7 @@ fn lower(resource: rustix::process::Resource, most: u64) -> std::io::Result<()> 
 
 /// There are no such limits here: only the time is limited.
 #[cfg(not(unix))]
-pub(super) fn bind(_: Option<u64>) -> std::io::Result<()> {
+pub(super) fn bind(_: Option<u64>, _: u64) -> std::io::Result<()> {
     Ok(())
 }
 

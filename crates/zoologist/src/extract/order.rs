@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::SampleFiles;
 use super::anatomy::LookOrder;
 use super::behaviour::BehaviourOrder;
-use super::limits::{bytes_of, bytes_of_vocabulary};
+use super::limits::{LARGEST_FILE, bytes_of, bytes_of_vocabulary};
 use super::training::TrainingOrder;
 use crate::base::{Seed, path_text};
 use crate::store::Key;
@@ -50,6 +50,21 @@ pub enum Assignment {
         /// The ONNX file to write. External data is named in it as in the model's own, relative to its folder.
         into: PortablePath,
     },
+}
+
+/// How many times the weights a checkpoint of a training is: the weights now and at their best, two moments of each; as
+/// float32, where half precision may have been read.
+const CHECKPOINT: u64 = 8;
+
+impl Assignment {
+    /// Bytes that its largest file may have.
+    pub(super) fn largest_file(&self) -> u64 {
+        match self {
+            Self::Train(order) => LARGEST_FILE.saturating_add(order.plan.bytes().saturating_mul(CHECKPOINT)),
+            Self::Attach { plan, .. } | Self::Mend(plan, _) => LARGEST_FILE.saturating_add(plan.bytes()),
+            Self::Features(_) | Self::Tokens(_) | Self::Look(_) | Self::Observe(_) => LARGEST_FILE,
+        }
+    }
 }
 
 /// What was written of a graph with a head. The names are the graph's own: whoever shows them escapes them.

@@ -113,7 +113,7 @@ pub fn run(
     stop: &AtomicBool,
 ) -> Result<(), WorkerError> {
     let Commission { memory, assignment } = store::read_order(order)?;
-    limits::bind(memory).map_err(WorkerError::Unbound)?;
+    limits::bind(memory, assignment.largest_file()).map_err(WorkerError::Unbound)?;
     let mut say = |message: &Message| say(&mut out, message);
     let result = match &assignment {
         Assignment::Features(order) => {
@@ -174,7 +174,7 @@ fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
 fn train(
     order: &TrainingOrder,
     open_runtime: OpenRuntime,
-    say: &mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send),
+    say: SharedSay,
     stop: &AtomicBool,
 ) -> Result<(), WorkerError> {
     let runtime = open_runtime(&RuntimeChoice::Native)?;
@@ -213,7 +213,7 @@ fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared
 
 /// Tells the parent how many samples were learned from.
 struct Learned<'a, 'b> {
-    say: &'a Mutex<&'b mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send)>,
+    say: &'a Mutex<SharedSay<'b>>,
 }
 
 impl training::Watch for Learned<'_, '_> {
@@ -231,6 +231,8 @@ fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
 }
 
 type Say<'a> = &'a mut dyn FnMut(&Message) -> Result<(), WorkerError>;
+/// What several threads may say in turn.
+type SharedSay<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send);
 
 fn extract(
     order: &Order,

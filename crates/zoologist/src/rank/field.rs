@@ -69,8 +69,8 @@ pub fn outcomes(ground: &Ground, zoo: &Zoo) -> Result<(Vec<Outcome>, bool), Erro
     let (models, refused) = sound(candidate::models(zoo, plan.layers.set(), plan.pooling), &briefs);
     let races = match plan.budget {
         Budget::Full => false,
-        Budget::Race => !plan.truth,
-        Budget::Auto => models.len() >= WORTH_A_RACE && !plan.truth && plan.metric != super::pool::METRIC,
+        Budget::Race => plan.truth.is_none(),
+        Budget::Auto => models.len() >= WORTH_A_RACE && plan.truth.is_none() && plan.metric != super::pool::METRIC,
     };
     let (mut outcomes, cut) =
         if races { raced(ground, &models)? } else { (ground.all(&models, samples.job.len())?, false) };

@@ -253,7 +253,7 @@ fn with_scores(mut row: LayerRow, scores: Vec<Evaluation>) -> Row {
 }
 
 /// All layers side by side, each column scaled to unit deviation, so that no layer drowns another.
-fn all_layers(found: &Extracted, scored: &Scored, probe: &'static Metric) -> Result<Row, Error> {
+pub fn all_layers(found: &Extracted, scored: &Scored, probe: &'static Metric) -> Result<Row, Error> {
     let view = View::whole(&found.description);
     let row = LayerRow { cost_share: Some(1.0), ..blank("all layers", None, view.dim, false) };
     let directions = view.dim.min(scored.rows.len());

@@ -7,6 +7,7 @@
 //! Trivial baselines are candidates like any other. A candidate that fails is named and the others go on. Everything
 //! above the store is computed again from it in seconds, and scores are kept too.
 
+mod brute_force;
 mod candidate;
 mod error;
 pub mod export;
@@ -29,11 +30,12 @@ pub mod shards;
 pub mod statistics;
 mod truth;
 pub mod tuning;
+pub mod usage;
 mod verdict;
 pub mod vetting;
 
 pub use error::Error;
 pub use layers::Layers;
 pub use pipeline::run;
-pub use plan::{Budget, Plan, Progress, Silent};
+pub use plan::{Budget, Plan, Progress, Silent, TruthKind};
 pub use ranking::*;

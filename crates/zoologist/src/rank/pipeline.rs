@@ -3,18 +3,20 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::brute_force;
 use super::candidate::Candidate;
 use super::features::Unusable;
 use super::field::{self, Ground, Outcome, Stage, extracted};
 use super::layers::Layers;
 use super::order::{self, Entry};
-use super::plan::{Plan, Progress};
+use super::plan::{Plan, Progress, TruthKind};
 use super::pool;
 use super::samples::{self, Samples};
 use super::scoring::Scored;
 use super::truth::{self, Judges};
 use super::{
-    DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, verdict,
+    DataSummary, Error, ModelStatus, ModelTiming, Passes, RankedModel, Ranking, RunTiming, Skipped, Truth, usage,
+    verdict,
 };
 use crate::base::path_text::show;
 use crate::base::{Fault, Targets, Task};
@@ -35,7 +37,7 @@ const WITH_TRUTH: &str = "hscore_regularized";
 /// Makes a ranking.
 pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Ranking, Error> {
     let begun = Instant::now();
-    let metrics = metrics(&plan.metric, plan.truth)?;
+    let metrics = metrics(&plan.metric, plan.truth.is_some())?;
     let zoo = zoo::open(&plan.zoo, access)?;
     let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
     announce(&samples, &zoo, progress);
@@ -54,10 +56,16 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let verdict = if interrupted { format!("{INTERRUPTED}\n{verdict}") } else { verdict };
     let advice = verdict::advice(&entries, &scored.targets, n, samples.available);
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
-    let truth = match &judges {
-        Some(judges) if !interrupted => {
-            Some(judged(&outcomes, &models, &samples, &scored, judges, machinery, progress)?)
+    let winner = models.iter().find(|model| !model.baseline && model.rank.is_some()).map(|model| model.name.clone());
+    let usage = match winner {
+        Some(winner) if plan.advises && !interrupted => usage::of(&ground, &zoo, &winner, &outcomes, access)?,
+        _ => None,
+    };
+    let truth = match (&judges, plan.truth) {
+        (Some(judges), Some(TruthKind::Probe)) if !interrupted => {
+            Some(judged(&ground, &outcomes, &models, &scored, judges)?)
         }
+        (Some(_), Some(kind)) if !interrupted => Some(brute_force::truth(&ground, &zoo, kind, &models, access)?),
         _ => None,
     };
     Ok(Ranking {
@@ -72,6 +80,7 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
         passes: passes(&models, n),
         models,
         advice,
+        usage,
         truth,
         timing: RunTiming { seconds: begun.elapsed().as_secs_f64(), threads: machinery.threads },
     })
@@ -131,7 +140,7 @@ fn require_a_model(outcomes: &[Outcome], zoo: &zoo::Zoo) -> Result<(), Error> {
 }
 
 fn judges(plan: &Plan, samples: &Samples, machinery: &Machinery) -> Result<Option<Judges>, Error> {
-    if !plan.truth || samples.targets.task() == Task::Multilabel {
+    if plan.truth.is_none_or(|kind| kind == TruthKind::Probe && samples.targets.task() == Task::Multilabel) {
         return Ok(None);
     }
     Ok(Some(match samples::for_judging(&plan.data, &plan.table, plan.seed, &machinery.store)? {
@@ -263,13 +272,11 @@ fn unscored(candidate: &Candidate) -> RankedModel {
 }
 
 fn judged(
+    ground: &Ground,
     outcomes: &[Outcome],
     models: &[RankedModel],
-    samples: &Samples,
     scored: &Scored,
     judges: &Judges,
-    machinery: &Machinery,
-    progress: &dyn Progress,
 ) -> Result<Truth, Error> {
     let by_rank = |model: &RankedModel| {
         let outcome = outcomes.iter().find(|outcome| outcome.candidate.name == model.name)?;
@@ -277,12 +284,12 @@ fn judged(
         Some(truth::Named { name: &outcome.candidate.name, extractor: &outcome.candidate.extractor, extracted, view })
     };
     let candidates: Vec<truth::Named> = models.iter().filter_map(by_rank).collect();
-    let accuracies = truth::accuracies(&candidates, samples, scored, judges, machinery, progress)?;
+    let accuracies = truth::accuracies(&candidates, ground.samples, scored, judges, ground.machinery, ground.progress)?;
     let count = match judges {
-        Judges::Rest(first) => samples.targets.len() - first,
+        Judges::Rest(first) => ground.samples.targets.len() - first,
         Judges::Split(split) => split.targets.len(),
     };
-    Ok(truth::agreement(models, accuracies, judges, scored.targets.task(), count))
+    Ok(truth::agreement(models, accuracies, judges, scored.targets.task(), count, ground.plan.seed))
 }
 
 fn summary(samples: &Samples, scored: &Scored, n: usize, plan: &Plan) -> DataSummary {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::layers::Layers;
 use super::race::Rule;
+use super::tuning::Settings;
 use crate::base::Seed;
 use crate::data::TableOptions;
 use crate::score::KnnTies;
@@ -41,8 +42,27 @@ pub struct Plan {
     pub from_store: bool,
     /// Whether the fatal and the cheap checks are made on every model first.
     pub vets: bool,
-    /// Whether to train a probe per model (logistic, or ridge for numbers) and judge the order by it.
-    pub truth: bool,
+    /// What the order is judged by, if it is.
+    pub truth: Option<TruthKind>,
+    /// Whether to look how the best model is best used.
+    pub advises: bool,
+    /// Whether to run the advised way and its neighbours too.
+    pub confirm: bool,
+    /// Whether the samples to come will differ from these, as the user says.
+    pub expects_shift: bool,
+    /// How networks are trained where that is the truth, or confirms advice.
+    pub training: Settings,
+}
+
+/// What the order of the models is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TruthKind {
+    /// A logistic probe, or a ridge regression, on the features that were scored.
+    Probe,
+    /// A head with one hidden layer on the best layer of each model.
+    Head,
+    /// Every model fine-tuned, as far as its network is built in.
+    Full,
 }
 
 /// How much is spent on models that do badly.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::usage::Usage;
 use crate::base::{Seed, Task, path_text};
 use crate::score::Score;
 
@@ -33,7 +34,9 @@ pub struct Ranking {
     pub passes: Passes,
     /// What to do next, one sentence each.
     pub advice: Vec<String>,
-    /// How well the order agrees with the accuracy of probes, where `--truth` asked for it.
+    /// How to use the best model, from measured figures; `None` where nothing can be said.
+    pub usage: Option<Usage>,
+    /// How well the order agrees with the truth, where `--truth` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truth: Option<Truth>,
     /// Seconds and rates; the only fields that differ between two equal runs.
@@ -151,6 +154,22 @@ pub struct Truth {
     pub agreement: Vec<Agreement>,
     /// Each model's true accuracy, in the order of the ranking.
     pub models: Vec<TrueAccuracy>,
+    /// Models that have no such truth, with the reason.
+    pub not_covered: Vec<Skipped>,
+    /// What selecting cost, and what finding out cost.
+    pub timing: TruthTiming,
+}
+
+/// What selecting among the models that have a truth cost, and what their truth cost. Passes and trainings count with the
+/// time that they took when they were made, whether this run made them or not.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TruthTiming {
+    /// Seconds of the feature passes and of scoring.
+    pub selection_seconds: f64,
+    /// Seconds of the truth; `None` for a probe, which stands on the same passes.
+    pub truth_seconds: Option<f64>,
+    /// How many times as long the truth took.
+    pub ratio: Option<f64>,
 }
 
 /// The agreement of one metric with the truth.
@@ -162,6 +181,10 @@ pub struct Agreement {
     pub models: Option<f64>,
     /// Weighted Kendall correlation over the real models and the baselines.
     pub with_baselines: Option<f64>,
+    /// Its 95% interval over the real models: how far it moves with another draw of as many judging samples.
+    pub interval: Option<[f64; 2]>,
+    /// The accuracy that is lost by taking the best real model by this.
+    pub regret: Option<f64>,
 }
 
 /// A model's accuracy on held-out samples.

@@ -11,8 +11,8 @@ use super::layers::View;
 use super::plan::Progress;
 use super::samples::Samples;
 use super::scoring::Scored;
-use super::{Agreement, Error, RankedModel, TrueAccuracy, Truth};
-use crate::base::{Classes, Features, Targets, Task, Values};
+use super::{Agreement, Error, RankedModel, TrueAccuracy, Truth, TruthTiming};
+use crate::base::{Classes, Features, Seed, Targets, Task, Values};
 use crate::extract::Extractor;
 use crate::extract::launch::Machinery;
 use crate::score;
@@ -145,32 +145,8 @@ pub fn agreement(
     judges: &Judges,
     task: Task,
     n: usize,
+    seed: Seed,
 ) -> Truth {
-    let metrics: Vec<String> = models
-        .iter()
-        .find_map(|model| (!model.scores.is_empty()).then_some(&model.scores))
-        .map_or(vec![], |scores| scores.iter().map(|score| score.metric.clone()).collect());
-    let pairs = |metric: &str, baselines: bool| {
-        let found: Vec<(f64, f64)> = models
-            .iter()
-            .filter(|model| baselines || !model.baseline)
-            .filter_map(|model| {
-                let score = model.scores.iter().find(|score| score.metric == metric)?.value?;
-                let accuracy = accuracies.iter().find(|truth| truth.name == model.name)?.accuracy?;
-                Some((score, accuracy))
-            })
-            .collect();
-        let (scores, truths): (Vec<f64>, Vec<f64>) = found.into_iter().unzip();
-        score::kendall::weighted(&scores, &truths)
-    };
-    let agreement = metrics
-        .iter()
-        .map(|metric| Agreement {
-            metric: metric.clone(),
-            models: pairs(metric, false),
-            with_baselines: pairs(metric, true),
-        })
-        .collect();
     let what = match task {
         Task::Regression => "Pearson's r of a ridge probe",
         Task::Classification | Task::Multilabel => "accuracy of a logistic probe",
@@ -179,5 +155,62 @@ pub fn agreement(
         Judges::Rest(_) => "on a seeded, stratified fifth that the scores did not see",
         Judges::Split(_) => "on the test split",
     };
-    Truth { kind: format!("{what} {place}"), n, agreement, models: accuracies }
+    let agreement = agreements(models, &accuracies, n, seed);
+    let selection_seconds = selection_seconds(models, &accuracies);
+    let timing = TruthTiming { selection_seconds, truth_seconds: None, ratio: None };
+    Truth { kind: format!("{what} {place}"), n, agreement, models: accuracies, not_covered: vec![], timing }
+}
+
+/// Seconds of the passes and the scoring of the models that have a truth.
+pub fn selection_seconds(models: &[RankedModel], accuracies: &[TrueAccuracy]) -> f64 {
+    let has_truth = |model: &&RankedModel| {
+        !model.baseline && accuracies.iter().any(|truth| truth.name == model.name && truth.accuracy.is_some())
+    };
+    models.iter().filter(has_truth).map(|model| model.timing.extract_seconds + model.timing.score_seconds).sum()
+}
+
+/// The agreement of each metric, and of the models' size, with accuracies that `n` samples judged.
+pub fn agreements(models: &[RankedModel], accuracies: &[TrueAccuracy], n: usize, seed: Seed) -> Vec<Agreement> {
+    let first = models.iter().find(|model| !model.scores.is_empty()).map_or(&[][..], |model| &model.scores);
+    let metrics = first.iter().map(|score| score.metric.as_str());
+    metrics.chain([SIZE]).map(|metric| agreement_of(metric, models, accuracies, n, seed)).collect()
+}
+
+/// The row of a baseline that looks at no data: the larger the better.
+pub const SIZE: &str = "multiply_adds";
+/// Draws of the interval.
+const DRAWS: usize = 1000;
+
+fn agreement_of(metric: &str, models: &[RankedModel], accuracies: &[TrueAccuracy], n: usize, seed: Seed) -> Agreement {
+    let value = |model: &RankedModel| match metric {
+        SIZE => model.multiply_adds.map(|count| count as f64),
+        _ => model.scores.iter().find(|score| score.metric == metric)?.value,
+    };
+    let pairs = |baselines: bool| -> (Vec<f64>, Vec<f64>) {
+        let found = models.iter().filter(|model| baselines || !model.baseline).filter_map(|model| {
+            Some((value(model)?, accuracies.iter().find(|truth| truth.name == model.name)?.accuracy?))
+        });
+        found.unzip()
+    };
+    let ((scores, truths), (all_scores, all_truths)) = (pairs(false), pairs(true));
+    Agreement {
+        metric: metric.to_owned(),
+        models: score::kendall::weighted(&scores, &truths),
+        with_baselines: score::kendall::weighted(&all_scores, &all_truths),
+        interval: drawn_again(&scores, &truths, n, seed),
+        regret: score::agreement::regret(&scores, &truths, 1),
+    }
+}
+
+/// The interval of the correlation where each accuracy is drawn again as one of `n` samples: normal, with the deviation of a
+/// share. Correlations, which lie between -1 and 1 too, are treated alike.
+fn drawn_again(scores: &[f64], truths: &[f64], n: usize, seed: Seed) -> Option<[f64; 2]> {
+    let mut stream = seed.stream("truth", "drawn again");
+    let mut normal = || (-2.0 * (1.0 - stream.unit()).ln()).sqrt() * (std::f64::consts::TAU * stream.unit()).cos();
+    let deviation = |truth: f64| (truth.abs().min(1.0) * (1.0 - truth.abs().min(1.0)) / n.max(1) as f64).sqrt();
+    let draws = (0..DRAWS).filter_map(|_| {
+        let drawn: Vec<f64> = truths.iter().map(|&truth| truth + deviation(truth) * normal()).collect();
+        score::kendall::weighted(scores, &drawn)
+    });
+    score::agreement::interval(draws.collect())
 }

@@ -9,6 +9,7 @@ use super::rows::{self, Reading, Row};
 use super::words::{self, NOTHING, Scale};
 use crate::base::Task;
 use crate::base::path_text::{self, escape};
+use crate::rank::usage::Usage;
 use crate::rank::{Agreement, ModelStatus, RankedModel, Ranking, TrueAccuracy, Truth};
 
 /// How many classes are named.
@@ -41,6 +42,7 @@ struct Page {
     runs: Vec<Run>,
     classes: Vec<(String, String)>,
     more_classes: usize,
+    usage: Option<UsageText>,
     truth: Option<TruthText>,
     failures: Vec<(String, String)>,
     skipped: Vec<(String, String)>,
@@ -84,6 +86,14 @@ struct TruthText {
     models: Vec<[String; 2]>,
 }
 
+/// How the best model is best used: the advice, each rule with its answer and what was measured, and each way that was run.
+struct UsageText {
+    model: String,
+    advice: String,
+    rules: Vec<[String; 3]>,
+    confirmed: Vec<[String; 2]>,
+}
+
 impl Page {
     fn new(ranking: &Ranking) -> Result<Self, chart::Fault> {
         let rows = rows::rows(ranking);
@@ -106,6 +116,7 @@ impl Page {
             runs: ranking.models.iter().map(run).collect(),
             classes: classes(ranking).take(CLASSES).collect(),
             more_classes: ranking.data.class_names.len().saturating_sub(CLASSES),
+            usage: ranking.usage.as_ref().map(usage),
             truth: ranking.truth.as_ref().map(truth),
             failures: rows::failures(ranking),
             skipped: ranking.skipped.iter().map(|skipped| (escape(&skipped.path), escape(&skipped.reason))).collect(),
@@ -250,9 +261,25 @@ fn run(model: &RankedModel) -> Run {
     }
 }
 
+fn usage(usage: &Usage) -> UsageText {
+    UsageText {
+        model: escape(&usage.model),
+        advice: escape(&usage.advice),
+        rules: usage
+            .rules
+            .iter()
+            .map(|rule| [rule.question.to_owned(), words::answer(rule.holds).to_owned(), escape(&rule.measured)])
+            .collect(),
+        confirmed: usage.confirmed.iter().map(|run| [run.way.clone(), words::confirmed(run)]).collect(),
+    }
+}
+
 fn truth(truth: &Truth) -> TruthText {
     let tau = |value: Option<f64>| or_nothing(value.map(|value| format!("{value:.2}")));
-    let agreement = |of: &Agreement| [escape(words::metric_name(&of.metric)), tau(of.models), tau(of.with_baselines)];
+    let interval = |of: &Agreement| of.interval.map_or(String::new(), |[low, high]| format!(" [{low:.2}, {high:.2}]"));
+    let agreement = |of: &Agreement| {
+        [escape(words::metric_name(&of.metric)), tau(of.models) + &interval(of), tau(of.with_baselines)]
+    };
     let accuracy =
         |of: &TrueAccuracy| [escape(&of.name), or_nothing(of.accuracy.map(|value| Scale::Accuracy.write(value)))];
     TruthText {

@@ -138,6 +138,7 @@ pub fn ranking() -> Ranking {
                 .to_owned(),
             "wide_resnet50_2 has more dimensions than rows: use more samples to compare it.".to_owned(),
         ],
+        usage: None,
         truth: None,
         timing: RunTiming { seconds: 312.4, threads: 8 },
     }
@@ -149,9 +150,23 @@ pub fn truth() -> Truth {
         kind: "accuracy of a linear probe on held-out samples".to_owned(),
         n: 900,
         agreement: vec![
-            Agreement { metric: "logme".to_owned(), models: Some(0.91), with_baselines: Some(0.957) },
-            Agreement { metric: "knn".to_owned(), models: None, with_baselines: Some(0.88) },
+            Agreement {
+                metric: "logme".to_owned(),
+                models: Some(0.91),
+                with_baselines: Some(0.957),
+                interval: Some([0.72, 0.98]),
+                regret: Some(0.004),
+            },
+            Agreement {
+                metric: "knn".to_owned(),
+                models: None,
+                with_baselines: Some(0.88),
+                interval: None,
+                regret: None,
+            },
         ],
         models: vec![accuracy("efficientnet-lite4", Some(0.938)), accuracy(HOSTILE, None)],
+        not_covered: vec![],
+        timing: TruthTiming { selection_seconds: 12.0, truth_seconds: None, ratio: None },
     }
 }

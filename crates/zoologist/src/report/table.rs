@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle
 use super::rows::{self, Cell, Row};
 use super::words::{self, NOTHING, Scale};
 use crate::base::{Task, path_text::escape};
+use crate::rank::usage::Usage;
 use crate::rank::{ModelStatus, Ranking, Skipped, Truth};
 use crate::score::{Null, Score};
 
@@ -79,6 +80,7 @@ pub fn ranking(ranking: &Ranking, width: Option<u16>) -> String {
         ),
         skipped(&ranking.skipped, width),
         ranking.truth.as_ref().map(|truth| agreement(truth, width)).unwrap_or_default(),
+        ranking.usage.as_ref().map(|found| usage(found, width)).unwrap_or_default(),
         verdict.concat(),
         list("What to do next:", advice.into_iter(), width),
     ];
@@ -163,9 +165,48 @@ fn agreement(truth: &Truth, width: Option<u16>) -> String {
     let title = format!("Agreement with the truth ({}, n = {}):", escape(&truth.kind), words::count(truth.n));
     let lines = truth.agreement.iter().map(|agreement| {
         let name = escape(words::metric_name(&agreement.metric));
-        format!("{name}: tau_w {}, with the baselines {}", write(agreement.models), write(agreement.with_baselines))
+        let interval = agreement.interval.map_or(String::new(), |[low, high]| format!(" [{low:.2} to {high:.2}]"));
+        let regret =
+            agreement.regret.map_or(String::new(), |regret| format!(", its choice loses {:.1} points", 100.0 * regret));
+        let all = match agreement.with_baselines {
+            Some(all) if agreement.models != Some(all) => format!(", with the baselines {all:.2}"),
+            _ => String::new(),
+        };
+        format!("{name}: tau_w {}{interval}{all}{regret}", write(agreement.models))
     });
-    list(&title, lines, width)
+    let models = truth
+        .models
+        .iter()
+        .filter_map(|model| Some(format!("{}: {:.1}%", escape(&model.name), 100.0 * model.accuracy?)));
+    let missing = truth.not_covered.iter().map(|it| format!("{}: {}", escape(&it.path), escape(&it.reason)));
+    let cost = truth.timing.truth_seconds.zip(truth.timing.ratio).map_or(String::new(), |(seconds, ratio)| {
+        paragraph(
+            &format!(
+                "Selecting among these {} took {}, tuning them all {}: {ratio:.0} times as long.",
+                words::things(truth.models.len(), "model"),
+                words::seconds(truth.timing.selection_seconds),
+                words::seconds(seconds)
+            ),
+            width,
+        )
+    });
+    let tuned = if truth.timing.truth_seconds.is_some() { list("Tuned:", models, width) } else { String::new() };
+    [list(&title, lines, width), tuned, list("Without this truth:", missing, width), cost].concat()
+}
+
+/// How to use the best model: the advice, the rules with what was measured, and what was run to confirm it.
+fn usage(found: &Usage, width: Option<u16>) -> String {
+    let rules = found
+        .rules
+        .iter()
+        .map(|rule| format!("{} {}: {}", rule.question, words::answer(rule.holds), escape(&rule.measured)));
+    let runs = found.confirmed.iter().map(|run| format!("{}: {}", run.way, words::confirmed(run)));
+    [
+        paragraph(&format!("How to use {}: {}", escape(&found.model), found.advice), width),
+        list("Why:", rules, width),
+        list("Confirmed on held-out samples:", runs, width),
+    ]
+    .concat()
 }
 
 /// A title and its items, or nothing where there are no items.

@@ -48,7 +48,7 @@ pub fn tuned(tuned: &Tuned, width: Option<u16>) -> String {
         lines.push(format!("Teachers: {}.", named.collect::<Vec<_>>().join(", ")));
     }
     if let Some(output) = &tuned.output {
-        lines.push(format!("Written to {}: {}.", show(output), tuned.files.join(", ")));
+        lines.push(format!("Written to {}: {}.", escape(output), tuned.files.join(", ")));
     }
     let parts = [
         paragraph(&summary, width),

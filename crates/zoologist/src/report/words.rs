@@ -1,6 +1,8 @@
 //! The words and numbers of every report: names of metrics, statuses, units, counts.
 
 use crate::base::Task;
+use crate::base::path_text::escape;
+use crate::rank::usage::Confirmed;
 use crate::score::Status;
 
 /// What stands where there is no value.
@@ -117,6 +119,27 @@ pub fn probability(probability: f64) -> String {
 pub fn things(number: usize, thing: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {thing}{plural}", count(number))
+}
+
+/// The answer to a rule's question.
+pub fn answer(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "can't be told",
+    }
+}
+
+/// What a way of using a model came to over its seeds, and how that differs from the advised way.
+pub fn confirmed(run: &Confirmed) -> String {
+    let less = run.less_advised.map_or(String::new(), |(less, [low, high])| {
+        format!(", less the advised {less:+.3} [{low:+.3} to {high:+.3}]")
+    });
+    match (&run.error, run.mean) {
+        (Some(error), _) => escape(error),
+        (None, Some(mean)) => format!("{mean:.3} over {}{less}", things(run.values.len(), "seed")),
+        (None, None) => "not run".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -5,20 +5,10 @@
 //! numbers: ridge regression with the penalty of least left-out error. The penalty of a softmax regression is the one
 //! most often right on rows that are given for that.
 
-use std::ops::Range;
-
 use faer::Mat;
 
-use super::softmax::{Problem, largest};
+use super::penalty::{self, Chosen, Points};
 use crate::base::{Columns, Features, Targets};
-
-/// Penalties tried, strongest first.
-const LAMBDAS: [f64; 6] = [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
-/// Penalties in a row that may be no better before the search ends.
-const PATIENCE: usize = 2;
-const ROUGH_TOLERANCE: f64 = 1e-4;
-const TOLERANCE: f64 = 1e-7;
-const MAX_STEPS: usize = 200;
 
 /// outputs = features · weight + bias.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,34 +68,33 @@ impl LinearHead {
     }
 }
 
-/// Fits a head to rows `0..learned`, of which those in `validation` choose the penalty and are then learned from too.
+/// Fits a head to the rows `learned`, with the penalty that those in `validation` choose; these are then learned from too.
 /// `None` where nothing can be fitted.
 pub fn fit(features: &Features, targets: &Targets, learned: &[usize], validation: &[usize]) -> Option<Fitted> {
-    let all: Vec<usize> = learned.iter().chain(validation).copied().collect();
+    if learned.is_empty() || validation.is_empty() {
+        return None;
+    }
+    let (table, dim) = (table(features), features.dim());
+    let classifier = |labels: &[u32], classes: usize| {
+        penalty::fit(Points { table: &table, dim, labels, classes }, learned, validation)
+    };
+    let share = |right: usize, of: usize| right as f64 / of as f64;
     match targets {
-        Targets::Regression(columns) => fit_numbers(features, columns, [learned, validation, &all]),
+        Targets::Regression(columns) => fit_numbers(features, columns, learned, validation),
         Targets::Classes(classes) => {
-            let table = table(features);
-            let labels = classes.index();
-            let (place, right) = fit_classes(&table, labels, classes.names().len(), [learned, validation, &all])?;
-            Some(Fitted { head: head(&place, features.dim(), classes.names().len()), validation: right })
+            let found = classifier(classes.index(), classes.names().len());
+            let head = head(&found, dim, classes.names().len());
+            Some(Fitted { head, validation: share(found.right, validation.len()) })
         }
         Targets::Multilabel(columns) => {
-            let table = table(features);
-            let each = (0..columns.width()).map(|column| {
-                let labels: Vec<u32> =
-                    (0..columns_len(columns)).map(|row| u32::from(columns.row(row)[column] > 0.5)).collect();
-                fit_classes(&table, &labels, 2, [learned, validation, &all])
-            });
-            let each: Vec<(Place, f64)> = each.collect::<Option<_>>()?;
-            let right = each.iter().map(|(_, right)| right).sum::<f64>() / each.len() as f64;
-            Some(Fitted { head: beside(&each, features.dim()), validation: right })
+            let set = |column: usize| -> Vec<u32> {
+                (0..targets.len()).map(|row| u32::from(columns.row(row)[column] > 0.5)).collect()
+            };
+            let each: Vec<Chosen> = (0..columns.width()).map(|column| classifier(&set(column), 2)).collect();
+            let right = each.iter().map(|found| found.right).sum();
+            Some(Fitted { head: beside(&each, dim), validation: share(right, validation.len() * each.len()) })
         }
     }
-}
-
-fn columns_len(columns: &Columns) -> usize {
-    Targets::Multilabel(columns.clone()).len()
 }
 
 /// Features as columns, d × n.
@@ -115,57 +104,19 @@ fn table(features: &Features) -> Mat<f64> {
     table
 }
 
-/// Weights (k × d, column after column), then biases, for points about a mean.
-struct Place {
-    numbers: Vec<f64>,
-    mean: Vec<f64>,
-}
-
-fn fit_classes(
-    table: &Mat<f64>,
-    labels: &[u32],
-    classes: usize,
-    [learned, validation, all]: [&[usize]; 3],
-) -> Option<(Place, f64)> {
-    if learned.is_empty() || validation.is_empty() {
-        return None;
-    }
-    let problem = Problem::new(table, labels, classes, learned);
-    let (mut place, mut best, mut no_better) = (problem.start(), (f64::NEG_INFINITY, 0.0, vec![]), 0);
-    for lambda in LAMBDAS {
-        let unit = problem.mean_square() / table.nrows() as f64;
-        place = problem.fit(&place, lambda * unit, ROUGH_TOLERANCE, MAX_STEPS).place;
-        let logits = problem.logits_of(&place, table, validation);
-        let hit = |(column, row): (usize, &usize)| largest(logits.col_as_slice(column)) == labels[*row] as usize;
-        let right = validation.iter().enumerate().filter(|pair| hit((pair.0, pair.1))).count() as f64;
-        if right > best.0 {
-            (best, no_better) = ((right, lambda, place.clone()), 0);
-        } else {
-            no_better += 1;
-        }
-        if no_better == PATIENCE || right >= validation.len() as f64 {
-            break;
-        }
-    }
-    let whole = Problem::new(table, labels, classes, all);
-    let unit = whole.mean_square() / table.nrows() as f64;
-    let numbers = whole.fit(&best.2, best.1 * unit, TOLERANCE, MAX_STEPS).place;
-    Some((Place { numbers, mean: whole.mean().to_vec() }, best.0 / validation.len() as f64))
-}
-
-/// A place as a head for points that are not about their mean.
-fn head(place: &Place, dim: usize, classes: usize) -> LinearHead {
-    let (weight, bias) = place.numbers.split_at(dim * classes);
+/// A classifier as a head for points that are not about their mean.
+fn head(chosen: &Chosen, dim: usize, classes: usize) -> LinearHead {
+    let (weight, bias) = chosen.place.split_at(dim * classes);
     let mut bias = bias.to_vec();
-    for (weights, mean) in weight.chunks_exact(classes).zip(&place.mean) {
+    for (weights, mean) in weight.chunks_exact(classes).zip(chosen.problem.mean()) {
         bias.iter_mut().zip(weights).for_each(|(bias, weight)| *bias -= weight * mean);
     }
     LinearHead { dim, outputs: classes, weight: weight.to_vec(), bias }
 }
 
 /// Two-class fits side by side, each as the difference of its two outputs.
-fn beside(each: &[(Place, f64)], dim: usize) -> LinearHead {
-    let heads: Vec<LinearHead> = each.iter().map(|(place, _)| head(place, dim, 2)).collect();
+fn beside(each: &[Chosen], dim: usize) -> LinearHead {
+    let heads: Vec<LinearHead> = each.iter().map(|found| head(found, dim, 2)).collect();
     let weight = |column: usize| heads.iter().map(move |head| head.weight[column * 2 + 1] - head.weight[column * 2]);
     LinearHead {
         dim,
@@ -175,7 +126,8 @@ fn beside(each: &[(Place, f64)], dim: usize) -> LinearHead {
     }
 }
 
-fn fit_numbers(features: &Features, columns: &Columns, [learned, validation, all]: [&[usize]; 3]) -> Option<Fitted> {
+fn fit_numbers(features: &Features, columns: &Columns, learned: &[usize], validation: &[usize]) -> Option<Fitted> {
+    let all: Vec<usize> = learned.iter().chain(validation).copied().collect();
     let head = |rows: &[usize]| {
         let chosen = rows.iter().flat_map(|&row| columns.row(row).to_vec()).collect();
         let chosen = Columns::new(columns.names().to_vec(), chosen).ok()?;
@@ -191,7 +143,7 @@ fn fit_numbers(features: &Features, columns: &Columns, [learned, validation, all
         if variance > 0.0 { missed.sum::<f64>() / variance } else { 0.0 }
     };
     let validation = -(0..width).map(error).sum::<f64>() / width as f64;
-    Some(Fitted { head: head(all)?, validation })
+    Some(Fitted { head: head(&all)?, validation })
 }
 
 /// Mean and factor that bring each column to mean 0 and deviation 1 over some rows; columns that don't vary become 0.
@@ -206,16 +158,11 @@ pub fn scaling(features: &Features, rows: &[usize]) -> (Vec<f64>, Vec<f64>) {
     (means, factors)
 }
 
-/// Rows of a seeded, stratified order that are learned from, and those that validate: the last fifth.
-pub fn cut(rows: Range<usize>) -> (Vec<usize>, Vec<usize>) {
-    let middle = rows.start + rows.len() * 4 / 5;
-    ((rows.start..middle).collect(), (middle..rows.end).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::{Classes, Seed, Values};
+    use crate::score::softmax::largest;
 
     fn features(rows: usize, dim: usize, name: &str) -> Features {
         let mut stream = Seed(1).stream("test", name);
@@ -229,7 +176,7 @@ mod tests {
             let mut found = 0.0;
             features.visit(row..row + 1, |_, place, value| {
                 if place == column {
-                    found = value
+                    found = value;
                 }
             });
             found

@@ -18,22 +18,13 @@ use std::ops::Range;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::softmax::{Problem, coordinates, largest, softmax};
+use super::penalty::{self, Chosen, Points};
+use super::softmax::{coordinates, largest, softmax};
 use super::{Evaluation, Rows, Status, chance};
 use crate::base::{Classes, Features, Targets};
 
-/// Penalties tried, strongest first, so that each fit starts from the one before.
-const LAMBDAS: [f64; 6] = [1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5];
-/// Length of the gradient at which a fit has converged that only serves to choose lambda.
-const ROUGH_TOLERANCE: f64 = 1e-4;
-/// Length of the gradient at which the fit that is judged has converged.
-const TOLERANCE: f64 = 1e-7;
-/// Steps after which a fit stops anyway.
-const MAX_STEPS: usize = 200;
 /// Parts that are held out in turn.
 const FOLDS: usize = 5;
-/// Penalties in a row that may be no better before the search ends.
-const PATIENCE: usize = 2;
 /// Rows needed to train and to choose lambda.
 const MIN_TRAIN: usize = 5;
 /// Rows times classes times dimensions (or 32, if more) above which the score is refused.
@@ -58,8 +49,8 @@ pub fn probe(features: &Features, classes: &Classes, train: Range<usize>, test: 
     let judged = classifier.judge(&data, &labels, &test.collect::<Vec<_>>());
     Probe {
         accuracy: judged.iter().map(|judged| judged.right).sum::<f64>() / judged.len() as f64,
-        lambda: classifier.lambda,
-        converged: classifier.converged,
+        lambda: classifier.0.lambda,
+        converged: classifier.0.converged,
     }
 }
 
@@ -117,7 +108,7 @@ fn summary(rows: &Rows, tested: &[usize], found: &[(Vec<Judged>, bool)]) -> Eval
 fn held_out(data: &Data, labels: &Labels, folds: &[usize], fold: usize) -> (Vec<Judged>, bool) {
     let (test, train): (Vec<usize>, Vec<usize>) = (0..folds.len()).partition(|&row| folds[row] == fold);
     let classifier = Classifier::train(data, labels, &train);
-    (classifier.judge(data, labels, &test), classifier.converged)
+    (classifier.judge(data, labels, &test), classifier.0.converged)
 }
 
 /// The fold of each row.
@@ -191,48 +182,17 @@ struct Judged {
 }
 
 /// A trained classifier.
-struct Classifier {
-    problem: Problem,
-    place: Vec<f64>,
-    lambda: f64,
-    converged: bool,
-}
+struct Classifier(Chosen);
 
 impl Classifier {
     fn train(data: &Data, labels: &Labels, rows: &[usize]) -> Self {
-        let (inner, validation) = rows.split_at(rows.len() * 4 / 5);
-        let problem = Problem::new(&data.table, &labels.index, labels.classes, inner);
-        let mut candidate = Self { place: problem.start(), problem, lambda: 0.0, converged: false };
-        let mut best = (f64::NEG_INFINITY, 0.0, vec![]);
-        let mut no_better = 0;
-        for lambda in LAMBDAS {
-            candidate.fit(data, lambda, ROUGH_TOLERANCE);
-            let right: f64 = candidate.judge(data, labels, validation).iter().map(|judged| judged.right).sum();
-            if right > best.0 {
-                best = (right, lambda, candidate.place.clone());
-                no_better = 0;
-            } else {
-                no_better += 1;
-            }
-            if no_better == PATIENCE || right >= validation.len() as f64 {
-                break;
-            }
-        }
-        let problem = Problem::new(&data.table, &labels.index, labels.classes, rows);
-        let mut chosen = Self { place: best.2, problem, lambda: 0.0, converged: false };
-        chosen.fit(data, best.1, TOLERANCE);
-        chosen
-    }
-
-    /// Fits from where it stands.
-    fn fit(&mut self, data: &Data, lambda: f64, tolerance: f64) {
-        let unit = self.problem.mean_square() / data.dim as f64;
-        let minimum = self.problem.fit(&self.place, lambda * unit, tolerance, MAX_STEPS);
-        (self.place, self.lambda, self.converged) = (minimum.place, lambda, minimum.converged);
+        let (learned, validation) = rows.split_at(rows.len() * 4 / 5);
+        let points = Points { table: &data.table, dim: data.dim, labels: &labels.index, classes: labels.classes };
+        Self(penalty::fit(points, learned, validation))
     }
 
     fn judge(&self, data: &Data, labels: &Labels, rows: &[usize]) -> Vec<Judged> {
-        let mut logits = self.problem.logits_of(&self.place, &data.table, rows);
+        let mut logits = self.0.problem.logits_of(&self.0.place, &data.table, rows);
         let one = |(place, &row): (usize, &usize)| {
             let (logits, label) = (logits.col_as_slice_mut(place), labels.index[row] as usize);
             Judged { row, right: f64::from(largest(logits) == label), loss: -softmax(logits, label) }

@@ -52,6 +52,7 @@ mod pactran;
 mod pactran_gauss;
 mod parc;
 mod ped;
+mod penalty;
 pub mod perceptron;
 pub mod posterior;
 mod prepared;

@@ -61,7 +61,7 @@ pub fn fit(features: &Features, targets: &Targets, learned: &[usize], validation
     };
     let (inner, outer) = (scaled(learned), scaled(validation));
     let (scales, right) = right(targets, learned);
-    let judged = right.of(targets, validation, &scales);
+    let judged = Right::of(targets, validation, &scales);
     let shape = Shape { dim: features.dim(), outputs: scales.len() };
     let (mut best, mut place) = (None, shape.start(seed));
     for lambda in LAMBDAS {
@@ -92,13 +92,12 @@ fn right<'a>(targets: &'a Targets, learned: &[usize]) -> (Vec<[f64; 2]>, Right<'
             })
             .collect(),
     };
-    let empty = Right { targets, table: Mat::zeros(0, 0) };
-    let right = empty.of(targets, learned, &scales);
+    let right = Right::of(targets, learned, &scales);
     (scales, right)
 }
 
 impl<'a> Right<'a> {
-    fn of(&self, targets: &'a Targets, rows: &[usize], scales: &[[f64; 2]]) -> Self {
+    fn of(targets: &'a Targets, rows: &[usize], scales: &[[f64; 2]]) -> Self {
         let value = |output: usize, row: usize| match targets {
             Targets::Classes(classes) => f64::from(u8::from(classes.index()[row] as usize == output)),
             Targets::Multilabel(columns) => columns.row(row)[output],

@@ -1,9 +1,10 @@
 //! The frozen ways: features of every layer from the store, and a head on some of them.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use super::result::Details;
-use super::{Found, Product, Way, Work, folder};
+use super::{Found, Product, Way, Work, folder, without};
 use crate::base::{Fault, Features, Values};
 use crate::extract::{Extractor, LayerSet, NetworkPlan};
 use crate::rank::features::{self, Extracted, Wanted};
@@ -46,13 +47,14 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let unreadable: Vec<(usize, String)> =
         found.failures.iter().map(|failure| (failure.row as usize, failure.reason.clone())).collect();
     work.progress.phase("fitting a head to the features");
+    let begun = Instant::now();
     let fit = Fit {
         work,
         found: &found,
         views: View::each(&found.description),
-        learned: work.without(&work.samples.learned, &unreadable),
-        validation: work.without(&work.samples.validation, &unreadable),
-        judged: work.without(&work.samples.judged, &unreadable),
+        learned: without(&work.samples.learned, &unreadable),
+        validation: without(&work.samples.validation, &unreadable),
+        judged: without(&work.samples.judged, &unreadable),
     };
     let fitted = match work.plan.way {
         Way::Head2Toe => fit.head2toe()?,
@@ -64,7 +66,9 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let Fitted { columns, layers, layer, outputs, validation } = fitted;
     let details = Details { layer, features: Some([columns.len(), dim]), ..Details::default() };
     let head = Head { model: model.clone(), plan, columns, last, layers };
-    Ok(Found { name: model.name, outputs, validation, unreadable, details, product: Product::Head(Box::new(head)) })
+    let seconds = found.timing.seconds + begun.elapsed().as_secs_f64();
+    let product = Product::Head(Box::new(head));
+    Ok(Found { name: model.name, outputs, validation, unreadable, details, seconds, product })
 }
 
 fn refuse_unwritable(model: &Model, way: Way) -> Result<(), Error> {

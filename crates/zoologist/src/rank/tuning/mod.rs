@@ -72,6 +72,8 @@ struct Found {
     /// Samples that could not be used, by row.
     unreadable: Vec<(usize, String)>,
     details: result::Details,
+    /// Seconds of the training or of the feature pass when it was made.
+    seconds: f64,
     product: Product,
 }
 
@@ -91,7 +93,7 @@ pub fn run(plan: &TunePlan, access: &Access, machinery: &Machinery, progress: &d
     samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
     let work = Work { plan, access, machinery, progress, samples: &samples };
     let found = if plan.way.is_frozen() { frozen::run(&work)? } else { native::run(&work)? };
-    let judged: Vec<usize> = work.without(&samples.judged, &found.unreadable);
+    let judged: Vec<usize> = without(&samples.judged, &found.unreadable);
     let judgement = measure::judge(&samples.targets, &judged, &found.outputs);
     let mut tuned = Tuned {
         schema: 1,
@@ -106,11 +108,11 @@ pub fn run(plan: &TunePlan, access: &Access, machinery: &Machinery, progress: &d
         output: None,
         files: vec![],
         skipped: skipped(&samples, &found.unreadable),
-        timing: TuningTiming { seconds: 0.0, threads: machinery.threads },
+        timing: TuningTiming { seconds: 0.0, training_seconds: found.seconds, threads: machinery.threads },
     };
     if let Some(output) = &plan.output {
         tuned.files = folder::write(output, &work, &found, &tuned)?;
-        tuned.output = Some(output.clone());
+        tuned.output = Some(crate::base::path_text::show(output));
     }
     tuned.timing.seconds = begun.elapsed().as_secs_f64();
     Ok(tuned)
@@ -125,11 +127,9 @@ struct Work<'a> {
     samples: &'a TuningSamples,
 }
 
-impl Work<'_> {
-    /// Rows but those that can't be read.
-    fn without(&self, rows: &[usize], unreadable: &[(usize, String)]) -> Vec<usize> {
-        rows.iter().copied().filter(|row| unreadable.iter().all(|(bad, _)| bad != row)).collect()
-    }
+/// Rows but those that can't be read.
+fn without(rows: &[usize], unreadable: &[(usize, String)]) -> Vec<usize> {
+    rows.iter().copied().filter(|row| unreadable.iter().all(|(bad, _)| bad != row)).collect()
 }
 
 /// A model run as the settings say: pictures of another size, texts cut shorter.

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use serde::{Deserialize, Serialize};
 
 use super::result::{Details, Training};
 use super::settings::{Kind, recipe};
-use super::{Found, Product, Way, Work, frozen, teachers};
+use super::{Found, Product, Way, Work, frozen, teachers, without};
 use crate::base::{Fail, Fault, Targets};
 use crate::extract::launch::{self, LaunchError, Listener};
 use crate::extract::training::{Answers, OUTPUTS, Recipe, TrainingOrder, TrainingOutcome, WEIGHTS};
@@ -30,6 +31,8 @@ pub struct Weights {
 
 /// The name of what came of a training, in its folder.
 const OUTCOME: &str = "training";
+/// Its files.
+const FILES: [&str; 2] = [WEIGHTS, OUTPUTS];
 
 /// Trains a network.
 pub fn run(work: &Work) -> Result<Found, Error> {
@@ -41,12 +44,8 @@ pub fn run(work: &Work) -> Result<Found, Error> {
         return Err(Error::NoModel { path: model.name, reasons, fault: Fault::Input });
     }
     let kind = if matches!(plan.input, ModelInput::Texts(_)) { Kind::Texts } else { Kind::Pictures };
-    let mut recipe = recipe(
-        work.plan.way,
-        kind,
-        [work.samples.learned.len(), work.samples.validation.len()],
-        &work.plan.settings,
-    );
+    let mut recipe =
+        recipe(work.plan.way, kind, [work.samples.learned.len(), work.samples.validation.len()], &work.plan.settings);
     let mut details = Details::default();
     let head = if matches!(work.plan.way, Way::LpFt | Way::Probe) {
         Some(fitted_head(&model.name, &plan, work)?)
@@ -54,7 +53,8 @@ pub fn run(work: &Work) -> Result<Found, Error> {
         None
     };
     if work.plan.way == Way::Btune {
-        (recipe.teachers, details.teachers) = teachers::of(&model, &plan, work)?;
+        let (taught, named) = teachers::of(&model, &plan, work)?;
+        (recipe.teachers, details.teachers) = (Some(taught), named);
     }
     let folder = work.machinery.store.job(&key(&plan, &recipe, head.as_deref(), work))?;
     if let Some(head) = head {
@@ -64,7 +64,7 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     }
     let order = order(&plan, recipe, &folder, work);
     let outcome = trained(&model.name, &folder, &order, work)?;
-    let judged = work.without(&work.samples.judged, &outcome.unreadable);
+    let judged = without(&work.samples.judged, &outcome.unreadable);
     let outputs = outputs(&folder.path().join(OUTPUTS))?;
     let best = outcome.curve.iter().find(|checkup| checkup.step == outcome.best_step);
     let validation = best.map_or(0.0, |checkup| checkup.validation_score);
@@ -78,6 +78,7 @@ pub fn run(work: &Work) -> Result<Found, Error> {
         outputs,
         validation,
         unreadable: outcome.unreadable,
+        seconds: outcome.seconds,
         details,
         product: Product::Weights(Box::new(weights)),
     })
@@ -148,8 +149,12 @@ fn trained(name: &str, folder: &JobFolder, order: &TrainingOrder, work: &Work) -
     let lock = folder.lock(waiting)?;
     let _in_use = folder.mark_used(&lock)?;
     let kept = Key::of(&[("what", OUTCOME)]);
-    let whole = || [WEIGHTS, OUTPUTS].iter().all(|file| folder.path().join(file).is_file());
-    if let Some(outcome) = folder.result::<TrainingOutcome>(&kept)?.filter(|_| whole()) {
+    if let Some(Finished { outcome, digests }) = folder.result(&kept)?
+        && FILES
+            .iter()
+            .zip(&digests)
+            .all(|(file, digest)| digest_of(&folder.path().join(file)).as_ref() == Some(digest))
+    {
         return Ok(outcome);
     }
     let label = format!("{name}: {}", work.plan.way);
@@ -158,8 +163,26 @@ fn trained(name: &str, folder: &JobFolder, order: &TrainingOrder, work: &Work) -
     let outcome = launch::train(work.machinery, folder, order, &mut watch);
     work.progress.end(&label);
     let outcome = outcome.map_err(|error| refuse(name, error))?;
-    folder.write_result(&kept, &outcome)?;
-    Ok(outcome)
+    let digests = FILES.map(|file| digest_of(&folder.path().join(file)).unwrap_or_default()).to_vec();
+    let finished = Finished { outcome, digests };
+    folder.write_result(&kept, &finished)?;
+    Ok(finished.outcome)
+}
+
+/// What is kept of a training beside its files.
+#[derive(Serialize, Deserialize)]
+struct Finished {
+    outcome: TrainingOutcome,
+    /// BLAKE3 of each of [`FILES`]: what is damaged is trained again.
+    digests: Vec<String>,
+}
+
+/// The BLAKE3 of a file; `None` where it can't be read.
+fn digest_of(path: &Path) -> Option<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = std::fs::File::open(path).ok()?;
+    std::io::copy(&mut file, &mut hasher).ok()?;
+    Some(hasher.finalize().to_hex().to_string())
 }
 
 fn refuse(name: &str, error: LaunchError) -> Error {
@@ -196,7 +219,7 @@ fn fitted_head(name: &str, plan: &NetworkPlan, work: &Work) -> Result<Vec<u8>, E
     let unreadable: Vec<(usize, String)> =
         found.failures.iter().map(|failure| (failure.row as usize, failure.reason.clone())).collect();
     let [learned, validation] =
-        [&work.samples.learned, &work.samples.validation].map(|rows| work.without(rows, &unreadable));
+        [&work.samples.learned, &work.samples.validation].map(|rows| without(rows, &unreadable));
     let rows: Vec<usize> = (0..work.samples.job.len()).collect();
     let features = found.features(&rows, &View::whole(&found.description))?;
     let targets = &work.samples.targets;

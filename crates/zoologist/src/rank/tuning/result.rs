@@ -31,18 +31,13 @@ pub struct Tuned {
     /// The seed that fixes everything random.
     pub seed: Seed,
     /// The folder that was written.
-    #[serde(serialize_with = "shown")]
-    pub output: Option<PathBuf>,
+    pub output: Option<String>,
     /// The files in it.
     pub files: Vec<String>,
     /// Samples that could not be used.
     pub skipped: Vec<Skipped>,
     /// Seconds; the only field that differs between two equal runs.
     pub timing: TuningTiming,
-}
-
-fn shown<S: serde::Serializer>(path: &Option<PathBuf>, into: S) -> Result<S::Ok, S::Error> {
-    path.as_ref().map(|path| crate::base::path_text::show(path)).serialize(into)
 }
 
 /// The samples of a tuning.
@@ -134,6 +129,8 @@ impl Training {
 pub struct TuningTiming {
     /// Seconds of wall-clock time of this run.
     pub seconds: f64,
+    /// Seconds of the training or of the feature pass when it was made.
+    pub training_seconds: f64,
     /// Threads.
     pub threads: usize,
 }

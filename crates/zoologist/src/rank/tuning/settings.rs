@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_number_of_steps_follows_the_number_of_samples() {
-        let steps = |samples, settings: &Settings| recipe(Way::Full, Kind::Texts, [samples, samples / 4], settings).steps;
+        let steps =
+            |samples, settings: &Settings| recipe(Way::Full, Kind::Texts, [samples, samples / 4], settings).steps;
         let usual = Settings::default();
         assert_eq!([steps(500, &usual), steps(20_000, &usual), steps(500_000, &usual)], [500, 10_000, 20_000]);
         assert_eq!(steps(100, &Settings { epochs: Some(3), ..Settings::default() }), 19);

@@ -27,8 +27,11 @@ const TEMPERATURE: f64 = 0.1;
 /// The weight of the term, as published.
 const WEIGHT: f64 = 100.0;
 
+/// Teachers by name with their weights.
+pub type Weighted = Vec<(String, f64)>;
+
 /// Chooses teachers and writes what they say; gives them by name with their weights too.
-pub fn of(model: &Model, plan: &NetworkPlan, work: &Work) -> Result<(Option<Teachers>, Vec<(String, f64)>), Error> {
+pub fn of(model: &Model, plan: &NetworkPlan, work: &Work) -> Result<(Teachers, Weighted), Error> {
     let refuse =
         |reasons: &str| Error::NoModel { path: model.name.clone(), reasons: reasons.to_owned(), fault: Fault::Input };
     let Some(path) = &work.plan.teachers else {
@@ -69,7 +72,7 @@ pub fn of(model: &Model, plan: &NetworkPlan, work: &Work) -> Result<(Option<Teac
     let place = work.machinery.store.job(&key)?.path().join("teachers.safetensors");
     crate::store::write_whole(&place, |into| into.write_all(&bytes))?;
     let named = teachers.into_iter().map(|(name, _)| name).zip(weights).collect();
-    Ok((Some(Teachers { file: PortablePath(place), weight: WEIGHT }), named))
+    Ok((Teachers { file: PortablePath(place), weight: WEIGHT }, named))
 }
 
 /// A model's features of all samples, and its posterior from those that are learned from.
@@ -121,11 +124,13 @@ fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|&value| value as f32).collect()
 }
 
+/// A tensor: its name, its shape, its numbers.
+type Named<'a> = (&'a str, Vec<usize>, Vec<f32>);
+
 /// A safetensors file of float32 tensors.
-pub fn file(tensors: &[(&str, Vec<usize>, Vec<f32>)]) -> Result<Vec<u8>, Error> {
+pub fn file(tensors: &[Named]) -> Result<Vec<u8>, Error> {
     let bytes: Vec<Vec<u8>> =
         tensors.iter().map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
-    type Named<'a> = (&'a str, Vec<usize>, Vec<f32>);
     let view = |((name, shape, _), bytes): (&Named<'_>, _)| {
         Ok((name.to_string(), TensorView::new(Dtype::F32, shape.clone(), bytes)?))
     };
@@ -143,6 +148,6 @@ mod tests {
     fn better_teachers_weigh_more() {
         let found = weights(&[0.5, 0.4, 0.5]);
         assert!((found.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        assert!((found[0] / found[1] - 1_f64.exp()).abs() < 1e-9 && found[0] == found[2]);
+        assert!((found[0] / found[1] - 1_f64.exp()).abs() < 1e-9 && (found[0] - found[2]).abs() < 1e-12);
     }
 }

@@ -1,0 +1,80 @@
+//! What selecting saves: every model of the zoo tuned on the same samples as the scores saw, and judged on the same others.
+//!
+//! Each tuning is a run of [`super::tuning`], kept in the store, so an interrupted comparison goes on where it was. Models
+//! whose network is not built in have no such truth; they are listed with the reason.
+
+use std::path::PathBuf;
+
+use super::field::Ground;
+use super::plan::TruthKind;
+use super::truth::{agreements, selection_seconds};
+use super::tuning::{self, TunePlan, Tuned, Way};
+use super::{Error, RankedModel, Skipped, TrueAccuracy, Truth, TruthTiming};
+use crate::zoo::{Access, Model, Zoo};
+
+/// Tunes every model that was ranked, and compares the order with the accuracies.
+pub fn truth(
+    ground: &Ground,
+    zoo: &Zoo,
+    kind: TruthKind,
+    models: &[RankedModel],
+    access: &Access,
+) -> Result<Truth, Error> {
+    let way = if kind == TruthKind::Full { Way::Full } else { Way::Head };
+    let (mut accuracies, mut not_covered, mut seconds, mut judged) = (vec![], vec![], 0.0, None);
+    for model in models.iter().filter(|model| !model.baseline) {
+        let name = model.name.clone();
+        match tuned(ground, zoo, way, &name, access) {
+            Ok(tuned) => {
+                seconds += tuned.timing.training_seconds;
+                judged = Some((tuned.data.judged, tuned.data.judged_on, tuned.judgement.metric));
+                accuracies.push(TrueAccuracy { name, accuracy: tuned.judgement.value });
+            }
+            Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) => not_covered.push(Skipped { path: name, reason: error.to_string() }),
+        }
+    }
+    let (n, place, metric) = judged.unwrap_or((0, "nothing".to_owned(), "accuracy"));
+    let selection = selection_seconds(models, &accuracies);
+    let what = if kind == TruthKind::Full { "full fine-tuning" } else { "a head with one hidden layer" };
+    Ok(Truth {
+        kind: format!("{metric} of {what} on {place}"),
+        n,
+        agreement: agreements(models, &accuracies, n, ground.plan.seed),
+        models: accuracies,
+        not_covered,
+        timing: TruthTiming {
+            selection_seconds: selection,
+            truth_seconds: Some(seconds),
+            ratio: (selection > 0.0 && seconds > 0.0).then(|| seconds / selection),
+        },
+    })
+}
+
+fn tuned(ground: &Ground, zoo: &Zoo, way: Way, name: &str, access: &Access) -> Result<Tuned, Error> {
+    let plan = ground.plan;
+    let path = zoo.models.iter().find(|model| model.name == name).map_or_else(|| plan.zoo.clone(), path_of);
+    let tuning = TunePlan {
+        model: path,
+        data: plan.data.clone(),
+        table: plan.table.clone(),
+        way,
+        samples: plan.samples,
+        pooling: plan.pooling,
+        settings: plan.training.clone(),
+        teachers: None,
+        output: None,
+        seed: plan.seed,
+    };
+    tuning::run(&tuning, access, ground.machinery, ground.progress)
+}
+
+/// Where a model of a zoo stands: its folder, or, of one of several files in a folder, the file.
+pub fn path_of(model: &Model) -> PathBuf {
+    let has = |name: &str| model.folder.join(name).is_file();
+    if has("config.json") || has("preprocessor_config.json") {
+        model.folder.clone()
+    } else {
+        model.folder.join(&model.weights)
+    }
+}
