@@ -4,7 +4,7 @@
 
 Each run is one `zoologist tune --measure`; what was trained is kept in the cache, so a run that was stopped goes on where it
 was, and a second one only reads. Intervals are those of Student's t over the seeds; beside them stands the error that the
-judged samples have by themselves. What follows `--` is handed to every run, for example `--size 128 --steps 300`.
+judged samples have by themselves. What follows `--` is handed to every run, for example `--size 128 --steps 300`; `--size` only to those that train.
 """
 
 from __future__ import annotations
@@ -18,12 +18,19 @@ from pathlib import Path
 
 ZOOLOGIST = Path(__file__).parent.parent / "target/release/zoologist"
 
+FROZEN = ("probe", "head", "head2toe")
+"""Ways that leave the model as it is: they run its graph."""
+
 QUANTILES = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 """Student's t for 95%, by degrees of freedom."""
 
 
 def run(model: str, data: str, way: str, seed: int, options: list[str]) -> dict:
     """One run's result."""
+    if way in FROZEN and "--size" in options:
+        # Most graphs are fixed to the size of their pictures.
+        place = options.index("--size")
+        options = options[:place] + options[place + 2:]
     command = [str(ZOOLOGIST), "tune", model, data, "--how", way, "--seed", str(seed), "--measure", "--json", *options]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if done.returncode not in (0, 4):

@@ -72,7 +72,7 @@ fn the_cache_is_listed_and_cleaned() {
     let empty = fixture.run(&["cache", "ls"]);
     empty.well();
     assert!(empty.out.contains("total: 0 B") && !fixture.path("cache").exists(), "{}", empty.out);
-    fixture.rank(&[]).well();
+    fixture.rank(&["--no-advice"]).well();
     let listed = fixture.run(&["cache", "ls", "--json"]).json(0);
     let jobs = listed["jobs"].as_array().unwrap();
     assert_eq!(jobs.len(), 5);

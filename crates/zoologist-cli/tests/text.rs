@@ -62,10 +62,7 @@ fn the_json_of_texts_does_not_depend_on_threads_nor_on_what_is_kept() {
     let ranking = |threads: &str| {
         let run =
             fixture.run(&["rank", "data.csv", "--zoo", "zoo", "--json", "--truth", "probe", "--threads", threads]);
-        let mut found = json(&run.out);
-        found["timing"] = Value::Null;
-        found["models"].as_array_mut().unwrap().iter_mut().for_each(|model| model["timing"] = Value::Null);
-        found
+        common::without_timing(json(&run.out))
     };
     let kept = ranking("1");
     assert_eq!(ranking("2"), kept);

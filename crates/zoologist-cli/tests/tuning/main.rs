@@ -103,8 +103,8 @@ fn a_network_for_pictures_is_trained_with_frozen_and_with_training_batch_norms()
     let fixture = Fixture::new();
     models::mobilenet(&fixture.path("mobile"));
     for norms in ["frozen", "training"] {
-        let arguments = ["tune", "mobile", "data", "--how", "full", "-o", norms, "--steps", "12", "--batch", "8"];
-        let more = ["--batch-norms", norms, "--optimizer", "adamw", "--learning-rate", "1e-3", "--json"];
+        let arguments = ["tune", "mobile", "data", "--how", "full", "-o", norms, "--steps", "60", "--batch", "12"];
+        let more = ["--batch-norms", norms, "--optimizer", "adamw", "--learning-rate", "2e-3", "--json"];
         let tuned = fixture.run(&[&arguments[..], &more].concat()).json(0);
         assert!(value(&tuned) >= 0.6, "{norms}: {tuned:#}");
         // Running statistics change in training alone: two of each of 52 norms.

@@ -199,15 +199,15 @@ fn train(
     say(&Message::Trained(Box::new(outcome)))
 }
 
-/// Takes samples that can't be read out of the rows to learn from and to stop by, and says which. Judged ones are an
-/// error of the caller's, who has looked at their features before.
+/// Takes samples that can't be read out of all rows, and says which.
 fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared) -> Vec<(usize, String)> {
-    let all: Vec<usize> = order.training.iter().chain(&order.validation).copied().collect();
+    let lists = [&mut order.training, &mut order.validation, &mut order.judged];
+    let all: Vec<usize> = lists.iter().flat_map(|rows| rows.iter().copied()).collect();
     let faults = all.into_iter().filter_map(|row| Some((row, examples.fault(row)?)));
     let unreadable: Vec<(usize, String)> = faults.collect();
-    let reads = |row: &usize| unreadable.iter().all(|(bad, _)| bad != row);
-    order.training.retain(reads);
-    order.validation.retain(reads);
+    for rows in lists {
+        rows.retain(|row| unreadable.iter().all(|(bad, _)| bad != row));
+    }
     unreadable
 }
 

@@ -58,7 +58,10 @@ pub fn run(plan: &Plan, access: &Access, machinery: &Machinery, progress: &dyn P
     let models: Vec<RankedModel> = entries.into_iter().map(|entry| entry.model).collect();
     let winner = models.iter().find(|model| !model.baseline && model.rank.is_some()).map(|model| model.name.clone());
     let usage = match winner {
-        Some(winner) if plan.advises && !interrupted => usage::of(&ground, &zoo, &winner, &outcomes, access)?,
+        Some(winner) if plan.advises && !interrupted => {
+            let may_see = scored_count(samples.targets.len(), judges.as_ref());
+            usage::of(&ground, &zoo, &winner, (outcomes.as_slice(), may_see), access)?
+        }
         _ => None,
     };
     let truth = match (&judges, plan.truth) {

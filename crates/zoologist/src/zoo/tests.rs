@@ -118,7 +118,7 @@ fn what_cannot_be_used_is_refused_with_the_remedy_and_the_rest_stays() {
         ("several/b.onnx", ""),
         ("tensors/model.safetensors", ""),
         ("tensors_of_timm/model.safetensors", ""),
-        ("tensors_of_timm/config.json", TIMM),
+        ("tensors_of_timm/config.json", &TIMM.replace("resnet18", "convnext_tiny")),
         ("text/onnx/model.onnx", "weights"),
         ("text/tokenizer.json", "{}"),
         ("pointer/model.onnx", "version https://git-lfs.github.com/spec/v1\n"),

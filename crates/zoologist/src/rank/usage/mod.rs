@@ -61,7 +61,7 @@ pub struct Figure {
 pub struct Inputs {
     /// Samples that can be learned from.
     pub n: usize,
-    /// Samples of the rarest class; `None` for labels and numbers.
+    /// Samples of the rarest class among those looked at; `None` for labels and numbers.
     pub n_of_rarest: Option<usize>,
     /// Samples that were looked at.
     pub n_seen: usize,
@@ -95,25 +95,25 @@ pub struct Inputs {
     pub shift_expected: bool,
 }
 
-/// Advice on the best model; `None` where there are too few samples, or its features are not to be computed.
+/// Advice on the best model, from what came of all and the first `n` samples, which do not judge; `None` where these are too
+/// few, or features are not to be computed.
 pub fn of(
     ground: &Ground,
     zoo: &zoo::Zoo,
     winner: &str,
-    outcomes: &[Outcome],
+    (outcomes, n): (&[Outcome], usize),
     access: &Access,
 ) -> Result<Option<Usage>, Error> {
-    let n = ground.samples.targets.len();
     let Some(model) = zoo.models.iter().find(|model| model.name == winner) else { return Ok(None) };
     if n < FEWEST_SAMPLES || ground.plan.from_store {
         return Ok(None);
     }
     let rows = ground.samples.job.blocks.iter().map(|block| block.end).take_while(|&end| end <= MOST_SAMPLES).last();
-    let rows = rows.unwrap_or(n).min(n);
+    let rows = rows.unwrap_or(ground.samples.job.len());
     let plan = candidate::plan(model, LayerSet::All, ground.plan.pooling);
     let Some(found) = extracted(ground, winner, plan, rows)? else { return Ok(None) };
     ground.progress.phase("looking how the best model is best used");
-    let measured = Measured { ground, found: &found, rows };
+    let measured = Measured { ground, found: &found, rows: rows.min(n), n };
     let flags = outcomes.iter().find(|outcome| outcome.candidate.name == winner).map_or(&[][..], |it| &it.flags);
     let mut inputs = measured.inputs(outcomes)?;
     inputs.own_head_confidence = confidence(ground, model)?;
@@ -158,7 +158,10 @@ fn confidence(ground: &Ground, model: &Model) -> Result<Option<f64>, Error> {
 struct Measured<'a> {
     ground: &'a Ground<'a>,
     found: &'a Extracted,
+    /// How many are looked at.
     rows: usize,
+    /// How many could be.
+    n: usize,
 }
 
 impl Measured<'_> {
@@ -193,10 +196,9 @@ impl Measured<'_> {
             }
             _ => None,
         };
-        let counts =
-            if let Targets::Classes(classes) = &self.ground.samples.targets { classes.counts() } else { vec![] };
+        let counts = if let Targets::Classes(classes) = &scored.targets { classes.counts() } else { vec![] };
         Ok(Inputs {
-            n: self.ground.samples.targets.len(),
+            n: self.n,
             n_of_rarest: counts.into_iter().min(),
             n_seen: scored.rows.len(),
             last: last_probe.and_then(figure),
