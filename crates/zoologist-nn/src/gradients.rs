@@ -272,3 +272,40 @@ fn batch_norms_that_train() {
         flat(scope.convolution_norm(maps, ["conv", "bn"], how, Clamp::None))
     });
 }
+
+#[test]
+fn batch_norms_that_train_hand_over_the_statistics_of_the_batch() {
+    let maps = random(3 * 2 * 4, "statistics");
+    let one = |values: Vec<f32>, shape: Vec<usize>| {
+        let count = values.len();
+        (shape, Tensor::<1>::from_data(TensorData::new(values, [count]), &Device::flex()))
+    };
+    let tensors: Tensors = [
+        ("conv.weight".to_owned(), one(vec![1.0, 0.0, 0.0, 1.0], vec![2, 2, 1, 1])),
+        ("bn.weight".to_owned(), one(vec![1.0; 2], vec![2])),
+        ("bn.bias".to_owned(), one(vec![0.0; 2], vec![2])),
+    ]
+    .into();
+    let scope = crate::scope::Scope::new(&tensors, BatchNorms::Training, 1e-5);
+    let how = crate::scope::Convolution { stride: 1, padding: crate::scope::Padding::Symmetric, depthwise: false };
+    let input = Tensor::<4>::from_data(TensorData::new(maps.clone(), [3, 2, 2, 2]), &Device::flex());
+    let result = scope.convolution_norm(input, ["conv", "bn"], how, Clamp::None).into_data();
+    let seen = scope.statistics().pop().unwrap();
+    let (means, variances) = (seen.mean.into_data(), seen.variance.into_data());
+    for channel in 0..2 {
+        let own = |values: &[f32]| -> Vec<f64> {
+            (0..3)
+                .flat_map(|sample| {
+                    values[(sample * 2 + channel) * 4..][..4].iter().map(|&value| f64::from(value)).collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        let (values, normed) = (own(&maps), own(numbers(&result)));
+        let mean = values.iter().sum::<f64>() / 12.0;
+        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 11.0;
+        assert!((f64::from(numbers(&means)[channel]) - mean).abs() < 1e-6);
+        assert!((f64::from(numbers(&variances)[channel]) - variance).abs() < 1e-6);
+        let spread = (normed.iter().map(|value| value * value).sum::<f64>() / 12.0).sqrt();
+        assert!(normed.iter().sum::<f64>().abs() < 1e-5 && (spread - 1.0).abs() < 1e-3, "{spread}");
+    }
+}

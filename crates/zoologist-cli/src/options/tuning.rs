@@ -71,7 +71,7 @@ pub struct TrainingOptions {
     /// How batch norms behave [default: frozen; training from scratch]
     #[arg(long, value_name = "HOW")]
     pub batch_norms: Option<NormsName>,
-    /// Looks at the validation samples in a row without progress after which the training ends [default: 6 of 20]
+    /// Looks at the validation samples in a row without progress after which the training ends [default: 10 of 20]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub patience: Option<u16>,
     /// Mirror pictures at random while learning: not for letters, digits and directions

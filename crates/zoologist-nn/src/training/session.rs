@@ -279,7 +279,8 @@ impl<'a> Session<'a> {
         if best.is_none_or(|best| is_better(&checkup, best, &self.answers, rows.len())) {
             now.best.clone_from(&now.parameters.list);
             (now.state.best_step, now.state.without_better) = (now.state.step, 0);
-        } else {
+        } else if now.state.step as f64 > self.order.recipe.warm_up * self.order.recipe.steps as f64 {
+            // Small steps can't be expected to help yet.
             now.state.without_better += 1;
         }
         now.state.curve.push(checkup);

@@ -134,7 +134,7 @@ pub fn recipe(way: Way, kind: Kind, [samples, validation]: [usize; 2], settings:
         clip: 1.0,
         // A checkup costs a third of a step per sample: together they are to cost no more than a sixth of the steps.
         checkup: steps.div_ceil(CHECKUPS).max((2 * validation).div_ceil(batch)).max(1),
-        patience: settings.patience.unwrap_or(if scratch { CHECKUPS } else { 6 }),
+        patience: settings.patience.unwrap_or(if scratch { CHECKUPS } else { CHECKUPS / 2 }),
         mirror: settings.mirror,
         teachers: None,
     }
