@@ -10,6 +10,7 @@ use super::plan::TruthKind;
 use super::truth::{agreements, selection_seconds};
 use super::tuning::{self, TunePlan, Tuned, Way};
 use super::{Error, RankedModel, Skipped, TrueAccuracy, Truth, TruthTiming};
+use crate::base::Seed;
 use crate::zoo::{Access, Model, Zoo};
 
 /// Tunes every model that was ranked, and compares the order with the accuracies.
@@ -22,9 +23,10 @@ pub fn truth(
 ) -> Result<Truth, Error> {
     let way = if kind == TruthKind::Full { Way::Full } else { Way::Head };
     let (mut accuracies, mut not_covered, mut seconds, mut judged) = (vec![], vec![], 0.0, None);
-    for model in models.iter().filter(|model| !model.baseline) {
+    let of_zoo = |ranked: &RankedModel| zoo.models.iter().find(|model| !ranked.baseline && model.name == ranked.name);
+    for model in models.iter().filter_map(of_zoo) {
         let name = model.name.clone();
-        match tuned(ground, zoo, way, &name, access) {
+        match tuned(ground, model, way, ground.plan.seed, access) {
             Ok(tuned) => {
                 seconds += tuned.timing.training_seconds;
                 judged = Some((tuned.data.judged, tuned.data.judged_on, tuned.judgement.metric));
@@ -51,11 +53,11 @@ pub fn truth(
     })
 }
 
-fn tuned(ground: &Ground, zoo: &Zoo, way: Way, name: &str, access: &Access) -> Result<Tuned, Error> {
+/// Tunes a model of the ranking by one way, on the samples that it was ranked on.
+pub fn tuned(ground: &Ground, model: &Model, way: Way, seed: Seed, access: &Access) -> Result<Tuned, Error> {
     let plan = ground.plan;
-    let path = zoo.models.iter().find(|model| model.name == name).map_or_else(|| plan.zoo.clone(), path_of);
     let tuning = TunePlan {
-        model: path,
+        model: path_of(model),
         data: plan.data.clone(),
         table: plan.table.clone(),
         way,
@@ -64,13 +66,13 @@ fn tuned(ground: &Ground, zoo: &Zoo, way: Way, name: &str, access: &Access) -> R
         settings: plan.training.clone(),
         teachers: None,
         output: None,
-        seed: plan.seed,
+        seed,
     };
     tuning::run(&tuning, access, ground.machinery, ground.progress)
 }
 
 /// Where a model of a zoo stands: its folder, or, of one of several files in a folder, the file.
-pub fn path_of(model: &Model) -> PathBuf {
+fn path_of(model: &Model) -> PathBuf {
     let has = |name: &str| model.folder.join(name).is_file();
     if has("config.json") || has("preprocessor_config.json") {
         model.folder.clone()

@@ -362,9 +362,12 @@ pub fn key(extractor: &Extractor, job: &Job, onnx: &OnnxRunner) -> Key {
     Key::of(&parts)
 }
 
-struct Watch<'a> {
-    progress: &'a dyn Progress,
-    name: &'a str,
+/// Passes on how many rows a worker has done.
+pub struct Watch<'a> {
+    /// Who watches.
+    pub progress: &'a dyn Progress,
+    /// What the work is called.
+    pub name: &'a str,
 }
 
 impl Listener for Watch<'_> {

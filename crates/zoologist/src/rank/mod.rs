@@ -9,6 +9,7 @@
 
 mod brute_force;
 mod candidate;
+mod copying;
 mod error;
 pub mod export;
 mod features;

@@ -16,6 +16,7 @@ use crate::base::{Enclosure, Fail, Task};
 use crate::extract::launch::{self, LaunchError};
 use crate::extract::{Attached, Dense, Head as NetworkHead};
 use crate::rank::Error;
+use crate::rank::copying::{copy, writing};
 use crate::store::{self, Key};
 use crate::zoo::{self, Form, Model, ModelInput, TokenPooling};
 
@@ -50,7 +51,10 @@ pub fn write(output: &Path, work: &Work, found: &Found, tuned: &Tuned) -> Result
     };
     if !work.plan.model.is_file() {
         let enclosure = Enclosure::new(&model.folder).map_err(|error| writing(&model.folder, &error))?;
-        copy(&model.folder, &enclosure, into, 0)?;
+        let keeps = |path: &Path, name: &Path, depth: usize| {
+            if path.is_dir() { depth < DEEPEST && holds_kept(path) } else { is_kept(name, depth) }
+        };
+        copy(&model.folder, &enclosure, into, 0, &keeps)?;
     }
     let mut config = original_config(model);
     match &found.product {
@@ -188,23 +192,6 @@ fn prepare(input: &ModelInput, into: &Path) -> Result<(), Error> {
     }
 }
 
-/// Copies the files of settings, tokenizer and licence.
-fn copy(from: &Path, enclosure: &Enclosure, into: &Path, depth: usize) -> Result<(), Error> {
-    fs::create_dir_all(into).map_err(|error| writing(into, &error))?;
-    let entries = fs::read_dir(from).map_err(|error| writing(from, &error))?;
-    for entry in entries.flatten() {
-        let (path, name) = (entry.path(), PathBuf::from(entry.file_name()));
-        let Ok(kind) = fs::metadata(&path) else { continue };
-        let is_link = entry.file_type().is_ok_and(|found| found.is_symlink());
-        if kind.is_dir() && !is_link && depth < DEEPEST && holds_kept(&path) {
-            copy(&path, enclosure, &into.join(&name), depth + 1)?;
-        } else if kind.is_file() && is_kept(&name, depth) && enclosure.holds(&path).is_ok_and(|own| own) {
-            fs::copy(&path, into.join(&name)).map_err(|error| writing(&path, &error))?;
-        }
-    }
-    Ok(())
-}
-
 fn holds_kept(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| is_kept(Path::new(&entry.file_name()), 1)))
 }
@@ -267,10 +254,6 @@ fn refuse(name: &str, error: LaunchError) -> Error {
         LaunchError::Store(error) => error.into(),
         other => Error::NoModel { path: name.to_owned(), fault: other.fault(), reasons: other.to_string() },
     }
-}
-
-fn writing(path: &Path, error: &std::io::Error) -> Error {
-    Error::Worker(format!("{}: {error}", show(path)))
 }
 
 /// Whether a model's head can be kept in its graph.

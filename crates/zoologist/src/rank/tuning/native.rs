@@ -10,11 +10,12 @@ use super::result::{Details, Training};
 use super::settings::{Kind, recipe};
 use super::{Found, Product, Way, Work, frozen, teachers, without};
 use crate::base::{Fail, Fault, Targets};
-use crate::extract::launch::{self, LaunchError, Listener};
+use crate::extract::launch::{self, LaunchError};
 use crate::extract::training::{Answers, OUTPUTS, Recipe, TrainingOrder, TrainingOutcome, WEIGHTS};
 use crate::extract::{LayerSet, NetworkPlan, PortablePath};
+use crate::rank::features::Watch;
 use crate::rank::layers::View;
-use crate::rank::{Error, Progress, candidate};
+use crate::rank::{Error, candidate};
 use crate::score::linear_head;
 use crate::store::{JobFolder, Key};
 use crate::zoo::{self, Model, ModelInput};
@@ -159,7 +160,7 @@ fn trained(name: &str, folder: &JobFolder, order: &TrainingOrder, work: &Work) -
     }
     let label = format!("{name}: {}", work.plan.way);
     work.progress.begin(&label, 0, order.recipe.steps * order.recipe.batch);
-    let mut watch = Watch { progress: work.progress, label: &label };
+    let mut watch = Watch { progress: work.progress, name: &label };
     let outcome = launch::train(work.machinery, folder, order, &mut watch);
     work.progress.end(&label);
     let outcome = outcome.map_err(|error| refuse(name, error))?;
@@ -191,17 +192,6 @@ fn refuse(name: &str, error: LaunchError) -> Error {
         LaunchError::Store(error) => error.into(),
         LaunchError::Start(_) | LaunchError::Refused(_) => Error::Worker(error.to_string()),
         other => Error::NoModel { path: name.to_owned(), fault: other.fault(), reasons: other.to_string() },
-    }
-}
-
-struct Watch<'a> {
-    progress: &'a dyn Progress,
-    label: &'a str,
-}
-
-impl Listener for Watch<'_> {
-    fn rows(&mut self, count: usize) {
-        self.progress.advance(self.label, count);
     }
 }
 

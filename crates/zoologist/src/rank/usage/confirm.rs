@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::base::Seed;
 use crate::rank::Error;
-use crate::rank::brute_force::path_of;
+use crate::rank::brute_force::tuned;
 use crate::rank::field::Ground;
-use crate::rank::tuning::{self, TunePlan, Way};
+use crate::rank::tuning::Way;
 use crate::score::jackknife::student_quantile;
 use crate::zoo::{Access, Model};
 
@@ -63,19 +63,6 @@ fn paired(differences: &[f64]) -> (f64, [f64; 2]) {
 }
 
 fn value(ground: &Ground, model: &Model, way: Way, offset: u64, access: &Access) -> Result<f64, Error> {
-    let plan = ground.plan;
-    let tuning = TunePlan {
-        model: path_of(model),
-        data: plan.data.clone(),
-        table: plan.table.clone(),
-        way,
-        samples: plan.samples,
-        pooling: plan.pooling,
-        settings: plan.training.clone(),
-        teachers: None,
-        output: None,
-        seed: Seed(plan.seed.0 + offset),
-    };
-    let tuned = tuning::run(&tuning, access, ground.machinery, ground.progress)?;
+    let tuned = tuned(ground, model, way, Seed(ground.plan.seed.0 + offset), access)?;
     tuned.judgement.value.ok_or_else(|| Error::Worker("nothing was judged".to_owned()))
 }

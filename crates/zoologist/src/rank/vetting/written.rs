@@ -2,11 +2,12 @@
 //! mode, keys of the preprocessing, the order of the names of classes, the pooling.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
 use super::super::Error;
+use super::super::copying::{copy, writing};
 use crate::base::Enclosure;
 use crate::extract::launch::{self, Machinery};
 use crate::extract::{LayerSet, NetworkPlan};
@@ -51,7 +52,12 @@ pub fn write_fixed(
     if fs::symlink_metadata(into).is_ok() {
         return Err(Error::Exists(crate::base::path_text::show(into)));
     }
-    copy(&model.folder, &Enclosure::new(&model.folder).map_err(|error| writing(&model.folder, &error))?, into, 0)?;
+    let enclosure = Enclosure::new(&model.folder).map_err(|error| writing(&model.folder, &error))?;
+    // Digests would be wrong in the copy.
+    let keeps = |path: &Path, name: &Path, depth: usize| {
+        if path.is_dir() { depth < DEEPEST } else { name != Path::new("SHA256SUMS") }
+    };
+    copy(&model.folder, &enclosure, into, 0, &keeps)?;
     mends.into_iter().map(|mend| mend.make(model, into, machinery)).collect()
 }
 
@@ -137,27 +143,4 @@ fn unpin(sidecar: &Path) -> Result<(), Error> {
     let Ok(text) = fs::read_to_string(sidecar) else { return Ok(()) };
     let kept: String = text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with("sha256")).collect();
     Ok(store::write_whole(sidecar, |file| file.write_all(kept.as_bytes()))?)
-}
-
-/// Copies the regular files of a folder, and those that links in it lead to as far as these are the model's own. Digests
-/// are left out: they would be wrong then.
-fn copy(from: &Path, enclosure: &Enclosure, into: &Path, depth: usize) -> Result<(), Error> {
-    fs::create_dir_all(into).map_err(|error| writing(into, &error))?;
-    let entries = fs::read_dir(from).map_err(|error| writing(from, &error))?;
-    for entry in entries.flatten() {
-        let (path, name) = (entry.path(), PathBuf::from(entry.file_name()));
-        let Ok(kind) = fs::metadata(&path) else { continue };
-        let is_link = entry.file_type().is_ok_and(|found| found.is_symlink());
-        let own = enclosure.holds(&path).is_ok_and(|own| own);
-        if kind.is_dir() && !is_link && depth < DEEPEST {
-            copy(&path, enclosure, &into.join(&name), depth + 1)?;
-        } else if kind.is_file() && own && name != Path::new("SHA256SUMS") {
-            fs::copy(&path, into.join(&name)).map_err(|error| writing(&path, &error))?;
-        }
-    }
-    Ok(())
-}
-
-fn writing(path: &Path, error: &std::io::Error) -> Error {
-    Error::Worker(format!("{}: {error}", crate::base::path_text::show(path)))
 }
