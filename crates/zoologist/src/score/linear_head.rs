@@ -8,6 +8,8 @@
 use faer::Mat;
 
 use super::penalty::{self, Chosen, Points};
+
+pub use super::penalty::Last;
 use crate::base::{Columns, Features, Targets};
 
 /// outputs = features · weight + bias.
@@ -26,7 +28,7 @@ pub struct LinearHead {
 /// A fitted head, and how often it was right on the rows that chose its penalty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fitted {
-    /// The head, fitted on all rows.
+    /// The head.
     pub head: LinearHead,
     /// On the validation rows, after a fit on the others: the share of right classes or labels; of numbers minus the mean
     /// squared error in units of their variance.
@@ -68,19 +70,25 @@ impl LinearHead {
     }
 }
 
-/// Fits a head to the rows `learned`, with the penalty that those in `validation` choose; these are then learned from too.
-/// `None` where nothing can be fitted.
-pub fn fit(features: &Features, targets: &Targets, learned: &[usize], validation: &[usize]) -> Option<Fitted> {
+/// Fits a head to the rows `learned`, with the penalty that those in `validation` choose; these are then learned from too,
+/// unless `last` says that they are to judge once more. `None` where nothing can be fitted.
+pub fn fit(
+    features: &Features,
+    targets: &Targets,
+    learned: &[usize],
+    validation: &[usize],
+    last: Last,
+) -> Option<Fitted> {
     if learned.is_empty() || validation.is_empty() {
         return None;
     }
     let (table, dim) = (table(features), features.dim());
     let classifier = |labels: &[u32], classes: usize| {
-        penalty::fit(Points { table: &table, dim, labels, classes }, learned, validation)
+        penalty::fit(Points { table: &table, dim, labels, classes }, learned, validation, last)
     };
     let share = |right: usize, of: usize| right as f64 / of as f64;
     match targets {
-        Targets::Regression(columns) => fit_numbers(features, columns, learned, validation),
+        Targets::Regression(columns) => fit_numbers(features, columns, learned, validation, last),
         Targets::Classes(classes) => {
             let found = classifier(classes.index(), classes.names().len());
             let head = head(&found, dim, classes.names().len());
@@ -126,8 +134,15 @@ fn beside(each: &[Chosen], dim: usize) -> LinearHead {
     }
 }
 
-fn fit_numbers(features: &Features, columns: &Columns, learned: &[usize], validation: &[usize]) -> Option<Fitted> {
-    let all: Vec<usize> = learned.iter().chain(validation).copied().collect();
+fn fit_numbers(
+    features: &Features,
+    columns: &Columns,
+    learned: &[usize],
+    validation: &[usize],
+    last: Last,
+) -> Option<Fitted> {
+    let more = if last == Last::WithValidation { validation } else { &[] };
+    let all: Vec<usize> = learned.iter().chain(more).copied().collect();
     let head = |rows: &[usize]| {
         let chosen = rows.iter().flat_map(|&row| columns.row(row).to_vec()).collect();
         let chosen = Columns::new(columns.names().to_vec(), chosen).ok()?;
@@ -183,7 +198,8 @@ mod tests {
         };
         let labels: Vec<String> = rows.iter().map(|&row| u8::from(at(row, 1) > at(row, 2)).to_string()).collect();
         let classes = Classes::from_names(&labels).unwrap();
-        let fitted = fit(&features, &Targets::Classes(classes.clone()), &rows[..40], &rows[40..]).unwrap();
+        let fitted =
+            fit(&features, &Targets::Classes(classes.clone()), &rows[..40], &rows[40..], Last::WithValidation).unwrap();
         let right = fitted.head.apply(&features);
         let hits = right.chunks(2).zip(classes.index()).filter(|(logits, label)| largest(logits) == **label as usize);
         assert!(hits.count() >= 57 && fitted.validation > 0.8, "{fitted:?}");
@@ -191,7 +207,8 @@ mod tests {
         let scaled = |row: usize, column: usize| (at(row, column) - means[column]) * factors[column];
         let values = rows.iter().flat_map(|&row| (0..4).map(move |column| (row, column)));
         let scaled = Features::new(4, Values::F64(values.map(|(row, column)| scaled(row, column)).collect()));
-        let of_scaled = fit(&scaled, &Targets::Classes(classes), &rows[..40], &rows[40..]).unwrap().head;
+        let of_scaled =
+            fit(&scaled, &Targets::Classes(classes), &rows[..40], &rows[40..], Last::WithValidation).unwrap().head;
         let plain = of_scaled.clone().before_scaling(&means, &factors);
         let differences = of_scaled.apply(&scaled).into_iter().zip(plain.apply(&features)).map(|(a, b)| (a - b).abs());
         assert!(differences.fold(0.0, f64::max) < 1e-9);
@@ -204,7 +221,8 @@ mod tests {
         features.visit(0..50, |row, column, value| sums[row] += value * (column as f64 + 1.0));
         let columns = Columns::new(vec!["y".to_owned()], sums.clone()).unwrap();
         let rows: Vec<usize> = (0..50).collect();
-        let fitted = fit(&features, &Targets::Regression(columns), &rows[..40], &rows[40..]).unwrap();
+        let fitted =
+            fit(&features, &Targets::Regression(columns), &rows[..40], &rows[40..], Last::WithValidation).unwrap();
         let worst = fitted.head.apply(&features).into_iter().zip(sums).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
         assert!(worst < 0.05 && fitted.validation > -0.01, "{worst} {}", fitted.validation);
     }

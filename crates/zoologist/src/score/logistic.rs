@@ -18,7 +18,7 @@ use std::ops::Range;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::penalty::{self, Chosen, Points};
+use super::penalty::{self, Chosen, Last, Points};
 use super::softmax::{coordinates, largest, softmax};
 use super::{Evaluation, Rows, Status, chance};
 use crate::base::{Classes, Features, Targets};
@@ -188,7 +188,7 @@ impl Classifier {
     fn train(data: &Data, labels: &Labels, rows: &[usize]) -> Self {
         let (learned, validation) = rows.split_at(rows.len() * 4 / 5);
         let points = Points { table: &data.table, dim: data.dim, labels: &labels.index, classes: labels.classes };
-        Self(penalty::fit(points, learned, validation))
+        Self(penalty::fit(points, learned, validation, Last::WithValidation))
     }
 
     fn judge(&self, data: &Data, labels: &Labels, rows: &[usize]) -> Vec<Judged> {

@@ -2,7 +2,7 @@
 //!
 //! Lambda, in units of the features' root mean square, is one of 1, 0.1, … 1e-5: the one most often right on the validation
 //! rows (ties: the stronger) after a fit on the others; the search goes from strong to weak and ends where two in a row are
-//! no better. The classifier is then fitted again on all rows.
+//! no better. The classifier is then fitted again, on all rows or on those others.
 
 use faer::Mat;
 
@@ -34,7 +34,7 @@ pub struct Points<'a> {
 
 /// A fitted classifier.
 pub struct Chosen {
-    /// What it was fitted to: all rows.
+    /// What it was fitted to.
     pub problem: Problem,
     /// Its weights and biases.
     pub place: Vec<f64>,
@@ -46,8 +46,17 @@ pub struct Chosen {
     pub right: usize,
 }
 
+/// What the last fit learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// All rows.
+    WithValidation,
+    /// Not those that chose: they are to judge once more.
+    WithoutValidation,
+}
+
 /// Fits a classifier to some rows, with the penalty that others choose.
-pub fn fit(points: Points, learned: &[usize], validation: &[usize]) -> Chosen {
+pub fn fit(points: Points, learned: &[usize], validation: &[usize], last: Last) -> Chosen {
     let Points { table, dim, labels, classes } = points;
     let problem = Problem::new(table, labels, classes, learned);
     let mut best: Option<(usize, f64, Vec<f64>)> = None;
@@ -68,7 +77,8 @@ pub fn fit(points: Points, learned: &[usize], validation: &[usize]) -> Chosen {
         }
     }
     let (right, lambda, start) = best.unwrap_or((0, 1.0, place));
-    let all: Vec<usize> = learned.iter().chain(validation).copied().collect();
+    let more = if last == Last::WithValidation { validation } else { &[] };
+    let all: Vec<usize> = learned.iter().chain(more).copied().collect();
     let problem = Problem::new(table, labels, classes, &all);
     let unit = problem.mean_square() / dim as f64;
     let minimum = problem.fit(&start, lambda * unit, TOLERANCE, MAX_STEPS);

@@ -281,7 +281,9 @@ mod tests {
         let targets = Targets::Classes(Classes::from_names(&labels).unwrap());
         let found = fit(&features, &targets, &rows[..200], &rows[200..], Seed(0));
         assert!(found.validation > 0.9, "{}", found.validation);
-        let linear = linear_head::fit(&features, &targets, &rows[..200], &rows[200..]).unwrap();
+        let linear =
+            linear_head::fit(&features, &targets, &rows[..200], &rows[200..], linear_head::Last::WithValidation)
+                .unwrap();
         assert!(linear.validation < 0.7, "{}", linear.validation);
         let (Targets::Classes(classes), outputs) = (&targets, found.apply(&features)) else { panic!() };
         let right = outputs.chunks(2).zip(classes.index()).filter(|(out, label)| largest(out) == **label as usize);

@@ -10,7 +10,7 @@ use crate::extract::{Extractor, LayerSet, NetworkPlan};
 use crate::rank::features::{self, Extracted, Wanted};
 use crate::rank::layers::View;
 use crate::rank::{Error, candidate};
-use crate::score::linear_head::{self, LinearHead};
+use crate::score::linear_head::{self, Last, LinearHead};
 use crate::score::perceptron;
 use crate::zoo::{self, Form, Model};
 
@@ -148,7 +148,10 @@ impl Fit<'_> {
         let mut best: Option<(usize, linear_head::Fitted, Features)> = None;
         for (place, view) in self.views.iter().enumerate() {
             let features = self.features(view)?;
-            let Some(fitted) = linear_head::fit(&features, &targets, &learned, &validation) else { continue };
+            let Some(fitted) = linear_head::fit(&features, &targets, &learned, &validation, Last::WithValidation)
+            else {
+                continue;
+            };
             if best.as_ref().is_none_or(|(_, best, _)| fitted.validation >= best.validation) {
                 best = Some((place, fitted, features));
             }
@@ -193,7 +196,8 @@ impl Fit<'_> {
         let (targets, [learned, validation, judged]) = (self.targets()?, self.parts());
         let (means, factors) = linear_head::scaling(&whole, &learned);
         let scaled = scaled(&whole, &means, &factors);
-        let all = linear_head::fit(&scaled, &targets, &learned, &validation).ok_or_else(|| self.nothing())?;
+        let all = linear_head::fit(&scaled, &targets, &learned, &validation, Last::WithValidation)
+            .ok_or_else(|| self.nothing())?;
         let relevance = all.head.relevance();
         let mut order: Vec<usize> = (0..relevance.len()).collect();
         order.sort_by(|&a, &b| relevance[b].total_cmp(&relevance[a]).then(a.cmp(&b)));
@@ -203,7 +207,9 @@ impl Fit<'_> {
             let mut columns = order[..count].to_vec();
             columns.sort_unstable();
             let chosen = some_columns(&scaled, &columns);
-            let Some(fitted) = linear_head::fit(&chosen, &targets, &learned, &validation) else { continue };
+            let Some(fitted) = linear_head::fit(&chosen, &targets, &learned, &validation, Last::WithValidation) else {
+                continue;
+            };
             if best.as_ref().is_none_or(|(_, best)| fitted.validation > best.validation) {
                 best = Some((columns, fitted));
             }

@@ -16,7 +16,7 @@ use crate::extract::{LayerSet, NetworkPlan, PortablePath};
 use crate::rank::features::Watch;
 use crate::rank::layers::View;
 use crate::rank::{Error, candidate};
-use crate::score::linear_head;
+use crate::score::linear_head::{self, Last};
 use crate::store::{JobFolder, Key};
 use crate::zoo::{self, Model, ModelInput};
 
@@ -48,11 +48,9 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let mut recipe =
         recipe(work.plan.way, kind, [work.samples.learned.len(), work.samples.validation.len()], &work.plan.settings);
     let mut details = Details::default();
-    let head = if matches!(work.plan.way, Way::LpFt | Way::Probe) {
-        Some(fitted_head(&model.name, &plan, work)?)
-    } else {
-        None
-    };
+    let begins_with_probe = matches!(work.plan.way, Way::LpFt | Way::Probe);
+    let fitted = begins_with_probe.then(|| fitted_head(&model.name, &plan, work)).transpose()?;
+    let (head, of_head) = fitted.unzip();
     if work.plan.way == Way::Btune {
         let (taught, named) = teachers::of(&model, &plan, work)?;
         (recipe.teachers, details.teachers) = (Some(taught), named);
@@ -68,7 +66,9 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let judged = without(&work.samples.judged, &outcome.unreadable);
     let outputs = outputs(&folder.path().join(OUTPUTS))?;
     let best = outcome.curve.iter().find(|checkup| checkup.step == outcome.best_step);
-    let validation = best.map_or(0.0, |checkup| checkup.validation_score);
+    // A probe's head has seen the validation samples in the end.
+    let of_head = of_head.filter(|_| work.plan.way == Way::Probe);
+    let validation = of_head.unwrap_or_else(|| best.map_or(0.0, |checkup| checkup.validation_score));
     details.training = Some(Training::of(&outcome));
     // Where files are is nobody's business.
     details.recipe = Some(Recipe { head: None, teachers: None, ..order.recipe });
@@ -204,7 +204,7 @@ fn outputs(path: &Path) -> Result<Vec<f64>, Error> {
 }
 
 /// The file of a linear head on the last layer, fitted to the network's own features: where LP-FT begins.
-fn fitted_head(name: &str, plan: &NetworkPlan, work: &Work) -> Result<Vec<u8>, Error> {
+fn fitted_head(name: &str, plan: &NetworkPlan, work: &Work) -> Result<(Vec<u8>, f64), Error> {
     let found = frozen::extracted(name, plan.clone(), work)?;
     let unreadable: Vec<(usize, String)> =
         found.failures.iter().map(|failure| (failure.row as usize, failure.reason.clone())).collect();
@@ -213,12 +213,14 @@ fn fitted_head(name: &str, plan: &NetworkPlan, work: &Work) -> Result<Vec<u8>, E
     let rows: Vec<usize> = (0..work.samples.job.len()).collect();
     let features = found.features(&rows, &View::whole(&found.description))?;
     let targets = &work.samples.targets;
-    let fitted = linear_head::fit(&features, targets, &learned, &validation).ok_or_else(|| Error::NoModel {
+    // Whoever trains on must be judged by samples that the head has not seen.
+    let last = if work.plan.way == Way::Probe { Last::WithValidation } else { Last::WithoutValidation };
+    let fitted = linear_head::fit(&features, targets, &learned, &validation, last).ok_or_else(|| Error::NoModel {
         path: name.to_owned(),
         reasons: "there are too few samples to fit a head".to_owned(),
         fault: Fault::Input,
     })?;
-    let head = fitted.head;
+    let head = &fitted.head;
     // Numbers are learned in units of their deviation.
     let scales = scales(targets, &learned);
     let turned = |output: usize| {
@@ -230,7 +232,11 @@ fn fitted_head(name: &str, plan: &NetworkPlan, work: &Work) -> Result<Vec<u8>, E
         .map(|(column, output, deviation)| (head.weight[column * head.outputs + output] / deviation) as f32)
         .collect();
     let bias = head.bias.iter().zip(&scales).map(|(bias, [mean, deviation])| ((bias - mean) / deviation) as f32);
-    teachers::file(&[("weight", vec![head.outputs, head.dim], weight), ("bias", vec![head.outputs], bias.collect())])
+    let file = teachers::file(&[
+        ("weight", vec![head.outputs, head.dim], weight),
+        ("bias", vec![head.outputs], bias.collect()),
+    ])?;
+    Ok((file, fitted.validation))
 }
 
 /// Mean and deviation of each number over the rows to learn from; 0 and 1 for classes and labels.
