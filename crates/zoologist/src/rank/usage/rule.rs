@@ -11,6 +11,9 @@ use crate::rank::tuning::Way;
 const SURE: f64 = 2.0;
 /// Standard errors below which there is no difference to speak of.
 const LEVEL: f64 = 1.0;
+/// A gain of accuracy or of R² that is not worth an effort: only what lies below it with a standard error to spare is called
+/// level. That nothing is seen with few samples does not say that nothing is there.
+const LITTLE: f64 = 0.02;
 /// Samples from which training from scratch may be worth a thought.
 const MANY: usize = 100_000;
 
@@ -56,6 +59,10 @@ pub fn decide(inputs: &Inputs) -> (Option<String>, String, Vec<Rule>) {
         )
     } else if holds(5) {
         (Some(Way::Head), format!("Fit a head with a hidden layer{read}: more samples still help, and {without}."))
+    } else if inputs.trainable {
+        let advice = "What was measured can't tell whether training pays. Where it could be tried, it did more often than not \
+                      (docs/transfer.md): fit a head, then train all weights (lp-ft).";
+        (Some(Way::LpFt), advice.to_owned())
     } else {
         (Some(Way::Probe), format!("Fit a linear head{read}; nothing here says that more would help beyond chance."))
     };
@@ -71,10 +78,11 @@ fn rules(inputs: &Inputs) -> Vec<Rule> {
     let rule = |question, measured: String, holds| Rule { question, measured, holds };
     let above =
         |figure: Option<Figure>, errors: f64| figure.and_then(|figure| Some(figure.value > errors * figure.error?));
-    let flat = above(inputs.last_doubling, LEVEL).map(|gains| !gains);
+    let below = |figure: Option<Figure>| figure.and_then(|figure| Some(figure.value + LEVEL * figure.error? < LITTLE));
+    let flat = below(inputs.last_doubling);
     // Where there is one layer only, all of them say no more.
     let one_layer = inputs.all.is_none() && inputs.best.is_some();
-    let no_more = if one_layer { Some(true) } else { above(inputs.all_less_best, LEVEL).map(|gains| !gains) };
+    let no_more = if one_layer { Some(true) } else { below(inputs.all_less_best) };
     let steep = above(inputs.last_doubling, SURE);
     let gap = above(inputs.all_less_best, SURE);
     let confidence = inputs
@@ -106,7 +114,7 @@ fn rules(inputs: &Inputs) -> Vec<Rule> {
         ),
         rule("do all layers together say more than the best?", shown(inputs.all_less_best), gap),
         rule(
-            "do neither more samples nor more layers help?",
+            "do neither more samples nor more layers gain two points?",
             format!("last doubling {}, all layers {}", shown(inputs.last_doubling), shown(inputs.all_less_best)),
             flat.zip(no_more).map(|(a, b)| a && b),
         ),
@@ -167,6 +175,9 @@ mod tests {
 
     #[test]
     fn each_rule_decides_in_its_turn() {
+        let unclear = Inputs { last_doubling: Some(figure(0.03, 0.04)), ..plain() };
+        assert_eq!(way(&unclear).as_deref(), Some("lp-ft"));
+        assert_eq!(way(&Inputs { trainable: false, ..unclear }).as_deref(), Some("probe"));
         let (found, advice, rules) = decide(&plain());
         assert_eq!((found.as_deref(), rules.len()), (Some("probe"), 6));
         assert!(advice.contains("linear head:"), "{advice}");
@@ -184,7 +195,14 @@ mod tests {
 
     #[test]
     fn what_was_not_measured_decides_nothing() {
-        let blank = Inputs { last_doubling: None, all_less_best: None, all: None, best_less_last: None, ..plain() };
+        let blank = Inputs {
+            last_doubling: None,
+            all_less_best: None,
+            all: None,
+            best_less_last: None,
+            trainable: false,
+            ..plain()
+        };
         let (found, _, rules) = decide(&blank);
         assert_eq!(found.as_deref(), Some("probe"));
         assert_eq!(rules[2].holds, None);
