@@ -116,7 +116,7 @@ fn a_network_for_pictures_is_trained_with_frozen_and_with_training_batch_norms()
         assert_eq!(changed, if norms == "frozen" { 158 } else { 262 }, "{norms}");
         assert!(judged(&fixture, norms, "data") >= 0.3, "{norms}");
     }
-    fixture.run(&["layers", "frozen", "data", "--list"]).well();
+    fixture.run(&["layers", "frozen", "--list"]).well();
     fixture.run(&["rank", "data", "--zoo", "training"]).well();
 }
 
