@@ -1,7 +1,7 @@
 //! How to use the model that won: advice from what is measured on the user's own data, with every input shown.
 //!
 //! The winner's layers are probed on a prefix of the samples, the probe's learning curve is followed through two doublings,
-//! and both are compared with the best baseline. [`rule::decide`] turns these figures into a way; `--confirm` runs it and
+//! and both are compared with the best baseline. `rule::decide` turns these figures into a way; `--confirm` runs it and
 //! its neighbours on held-out samples.
 
 mod confirm;
