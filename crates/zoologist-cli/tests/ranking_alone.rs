@@ -5,6 +5,7 @@
 
 mod common;
 #[path = "tuning/models.rs"]
+#[allow(dead_code, reason = "one of its models is enough here")]
 mod models;
 
 use common::Fixture;
