@@ -23,6 +23,9 @@ pub trait Operation<const N: usize>: Debug + Clone + Send + 'static {
 }
 
 /// Runs an operation on flat tensors; the output has this shape.
+///
+/// # Panics
+/// If a tensor is not on burn's CPU backend: no other device is ever made in this crate.
 pub fn apply<O: Operation<N>, const N: usize, const D: usize>(
     operation: &O,
     inputs: [Tensor<1>; N],

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
@@ -208,11 +207,6 @@ fn flattened<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 fn bias_clamp(maps: Tensor<4>, bias: Tensor<1>, clamp: Clamp) -> Tensor<4> {
     let shape = maps.dims();
     apply(&BiasClamp { pixels: shape[2] * shape[3], clamp }, [flattened(maps), bias], shape)
-}
-
-/// max(0, x).
-pub fn positive(maps: Tensor<4>) -> Tensor<4> {
-    relu(maps)
 }
 
 /// The mean of each map: batch × channels.

@@ -1,13 +1,14 @@
 //! ResNet (He et al., arXiv:1512.03385), as timm and torchvision build it: the stride is on the 3 × 3 convolution.
 
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 
 use super::{Take, convolution};
 use crate::architecture::Parameter;
 use crate::kernels::Clamp;
-use crate::scope::{Convolution, Padding, Scope, pooled, positive};
+use crate::scope::{Convolution, Padding, Scope, pooled};
 
 /// Channels of the stem, and inside the blocks of the first stage.
 const WIDTH: usize = 64;
@@ -148,6 +149,6 @@ impl Block {
         } else {
             maps
         };
-        positive(result + past)
+        relu(result + past)
     }
 }

@@ -211,13 +211,12 @@ impl<'a> Session<'a> {
         }
         let value = f64::from(numbers(&loss.clone().inner().into_data())[0]);
         let mut gradients = loss.backward();
-        let gradient = |it: &Filled| {
+        let mut gradient = |it: &Filled| {
             let (_, leaf) = &bound[&it.name];
             leaf.grad_remove(&mut gradients)
                 .map_or_else(|| vec![0.0; it.values.len()], |found| numbers(&found.into_data()).to_vec())
         };
         let learning = parameters.list.iter().zip(&parameters.learns);
-        let mut gradient = gradient;
         let gradients = learning.map(|(it, learns)| if *learns { gradient(it) } else { vec![] }).collect();
         Ok(Part { loss: value, gradients, statistics: passed.statistics })
     }

@@ -3,15 +3,20 @@
 //! It reads its [`Order`] from a file, says what it is and how far it has come as JSON lines on its output, and writes
 //! blocks to the store. Threads take rows in order; the main thread gathers them into blocks.
 
+mod leash;
+mod train;
+
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+pub use leash::hear;
 
 use super::SampleFiles;
 use super::anatomy::{self, Anatomy};
@@ -30,7 +35,7 @@ use super::runtime::Runtime;
 use super::sample_files::decoded;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
-use super::training::{self, TrainingOrder, TrainingOutcome};
+use super::training::TrainingOutcome;
 use crate::base::{Fail, Fault};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
@@ -121,9 +126,13 @@ pub fn run(
             extract(order, &folder, open_runtime, &mut say, stop)
         }
         Assignment::Tokens(order) => count_tokens(order, &mut say),
-        Assignment::Look(order) => look(order, &mut say),
-        Assignment::Mend(plan, into) => mend(plan, &into.0),
-        Assignment::Train(order) => train(order, open_runtime, &mut say, stop),
+        Assignment::Look(order) => {
+            anatomy::look(order).map_err(WorkerError::from).and_then(|found| say(&Message::Anatomy(Box::new(found))))
+        }
+        Assignment::Mend(plan, into) => {
+            anatomy::in_evaluation_mode(plan).map_err(WorkerError::from).and_then(|bytes| write(&into.0, &bytes))
+        }
+        Assignment::Train(order) => train::train(order, open_runtime, &mut say, stop),
         Assignment::Attach { plan, runtime, head, into } => open_runtime(runtime)
             .and_then(|runtime| attach(plan, &head.0, &*runtime))
             .map_err(WorkerError::from)
@@ -139,18 +148,6 @@ pub fn run(
     result
 }
 
-/// Hears from the parent: a byte asks the worker to stop when its blocks are done, the end of the input that there is no
-/// parent any more.
-pub fn hear(mut parent: impl Read + Send + 'static, stop: &'static AtomicBool) {
-    std::thread::spawn(move || {
-        while parent.read(&mut [0]).is_ok_and(|count| count > 0) {
-            stop.store(true, Ordering::Relaxed);
-        }
-        // Nobody wants the result, and a block is kept whole or not at all.
-        std::process::abort();
-    });
-}
-
 fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(order.threads).build();
     let pool = pool.map_err(|error| WorkerError::Order(error.to_string()))?;
@@ -158,70 +155,8 @@ fn count_tokens(order: &TokenOrder, say: Say) -> Result<(), WorkerError> {
     say(&Message::Tokens(counts))
 }
 
-fn mend(plan: &NetworkPlan, into: &Path) -> Result<(), WorkerError> {
-    write(into, &anatomy::in_evaluation_mode(plan)?)
-}
-
 fn write(into: &Path, bytes: &[u8]) -> Result<(), WorkerError> {
     Ok(store::write_whole(into, |file| file.write_all(bytes))?)
-}
-
-fn look(order: &anatomy::LookOrder, say: Say) -> Result<(), WorkerError> {
-    let found = anatomy::look(order)?;
-    say(&Message::Anatomy(Box::new(found)))
-}
-
-fn train(
-    order: &TrainingOrder,
-    open_runtime: OpenRuntime,
-    say: SharedSay,
-    stop: &AtomicBool,
-) -> Result<(), WorkerError> {
-    let runtime = open_runtime(&RuntimeChoice::Native)?;
-    let trainer =
-        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
-    let network = text::read_native(&order.plan)?;
-    let positions = match &order.plan.input {
-        ModelInput::Texts(_) => Some(runtime.encoder(&network, 1)?.positions),
-        ModelInput::Pictures(_) => None,
-    };
-    let (examples, mut order) = (training::prepare(order, positions)?, order.clone());
-    let unreadable = leave_out_unreadable(&mut order, &examples);
-    let say = Mutex::new(say);
-    let watch = Learned { say: &say };
-    let outcome = trainer.train(&order, &network, &examples, &watch, stop);
-    let mut outcome = outcome.map_err(|error| match error {
-        ModelError::Stopped => WorkerError::Stopped,
-        other => other.into(),
-    })?;
-    outcome.unreadable = unreadable;
-    let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
-    say(&Message::Trained(Box::new(outcome)))
-}
-
-/// Takes samples that can't be read out of all rows, and says which.
-fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared) -> Vec<(usize, String)> {
-    let lists = [&mut order.training, &mut order.validation, &mut order.judged];
-    let all: Vec<usize> = lists.iter().flat_map(|rows| rows.iter().copied()).collect();
-    let faults = all.into_iter().filter_map(|row| Some((row, examples.fault(row)?)));
-    let unreadable: Vec<(usize, String)> = faults.collect();
-    for rows in lists {
-        rows.retain(|row| unreadable.iter().all(|(bad, _)| bad != row));
-    }
-    unreadable
-}
-
-/// Tells the parent how many samples were learned from.
-struct Learned<'a, 'b> {
-    say: &'a Mutex<SharedSay<'b>>,
-}
-
-impl training::Watch for Learned<'_, '_> {
-    fn learned(&self, samples: usize) {
-        let mut say = self.say.lock().unwrap_or_else(PoisonError::into_inner);
-        // A parent that is gone ends the worker by its leash.
-        let _ = say(&Message::Rows(samples));
-    }
 }
 
 fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
@@ -231,8 +166,6 @@ fn say(out: &mut impl Write, message: &Message) -> Result<(), WorkerError> {
 }
 
 type Say<'a> = &'a mut dyn FnMut(&Message) -> Result<(), WorkerError>;
-/// What several threads may say in turn.
-type SharedSay<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send);
 
 fn extract(
     order: &Order,

@@ -1,0 +1,68 @@
+//! A worker that trains: samples that can't be read are left out, the trainer does the rest.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Message, OpenRuntime, WorkerError, unfit};
+use crate::extract::RuntimeChoice;
+use crate::extract::onnx::ModelError;
+use crate::extract::text;
+use crate::extract::training::{self, TrainingOrder};
+use crate::zoo::ModelInput;
+
+/// What several threads may say in turn.
+type SharedSay<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send);
+
+/// Trains a network as an order says, and says what came of it.
+pub fn train(
+    order: &TrainingOrder,
+    open_runtime: OpenRuntime,
+    say: SharedSay,
+    stop: &AtomicBool,
+) -> Result<(), WorkerError> {
+    let runtime = open_runtime(&RuntimeChoice::Native)?;
+    let trainer =
+        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let network = text::read_native(&order.plan)?;
+    let positions = match &order.plan.input {
+        ModelInput::Texts(_) => Some(runtime.encoder(&network, 1)?.positions),
+        ModelInput::Pictures(_) => None,
+    };
+    let (examples, mut order) = (training::prepare(order, positions)?, order.clone());
+    let unreadable = leave_out_unreadable(&mut order, &examples);
+    let say = Mutex::new(say);
+    let watch = Learned { say: &say };
+    let outcome = trainer.train(&order, &network, &examples, &watch, stop);
+    let mut outcome = outcome.map_err(|error| match error {
+        ModelError::Stopped => WorkerError::Stopped,
+        other => other.into(),
+    })?;
+    outcome.unreadable = unreadable;
+    let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
+    say(&Message::Trained(Box::new(outcome)))
+}
+
+/// Takes samples that can't be read out of all rows, and says which.
+fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared) -> Vec<(usize, String)> {
+    let lists = [&mut order.training, &mut order.validation, &mut order.judged];
+    let all: Vec<usize> = lists.iter().flat_map(|rows| rows.iter().copied()).collect();
+    let faults = all.into_iter().filter_map(|row| Some((row, examples.fault(row)?)));
+    let unreadable: Vec<(usize, String)> = faults.collect();
+    for rows in lists {
+        rows.retain(|row| unreadable.iter().all(|(bad, _)| bad != row));
+    }
+    unreadable
+}
+
+/// Tells the parent how many samples were learned from.
+struct Learned<'a, 'b> {
+    say: &'a Mutex<SharedSay<'b>>,
+}
+
+impl training::Watch for Learned<'_, '_> {
+    fn learned(&self, samples: usize) {
+        let mut say = self.say.lock().unwrap_or_else(PoisonError::into_inner);
+        // A parent that is gone ends the worker by its leash.
+        let _ = say(&Message::Rows(samples));
+    }
+}
