@@ -84,10 +84,12 @@ agreement-native: build ## Networks that are built in against their own graphs: 
 	benches/.venv/bin/python -m pip install --quiet --requirement benches/requirements.txt
 	PATH="$(DEMO_PATH)" benches/.venv/bin/python benches/native_agreement.py "$(REFERENCE)"
 
+tuning: WAYS ?= probe,head2toe,lp-ft,full
+tuning: SAMPLES ?= 400
+tuning: SEEDS ?= 0,1,2
 tuning: build ## Ways of using a model, in one table: make tuning MODEL=folder DATA="set[,set]" [WAYS=probe,full SAMPLES=400 SEEDS=0,1,2 OPTIONS="--size 128"]
 	@test -n "$(MODEL)" -a -n "$(DATA)" || { echo "give a model and data: make tuning MODEL=folder DATA=path[,path]" >&2; exit 2; }
-	PATH="$(DEMO_PATH)" $(PYTHON) benches/tuning.py $(MODEL) $(DATA) --ways $(or $(WAYS),probe,head2toe,lp-ft,full) \
-	  --samples $(or $(SAMPLES),400) --seeds $(or $(SEEDS),0,1,2) -- --quiet $(OPTIONS)
+	PATH="$(DEMO_PATH)" $(PYTHON) benches/tuning.py $(MODEL) $(DATA) --ways $(WAYS) --samples $(SAMPLES) --seeds $(SEEDS) -- --quiet $(OPTIONS)
 
 brute-force: build ## Selection against fine-tuning every model: make brute-force DATA=set [ZOO=demo/zoo-text OPTIONS="--samples 400"]
 	@test -n "$(DATA)" || { echo "give a data set: make brute-force DATA=path [ZOO=demo/zoo-text for texts]" >&2; exit 2; }
