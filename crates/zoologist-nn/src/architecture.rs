@@ -14,6 +14,8 @@ const LARGEST: usize = 1 << 24;
 const MOST_LAYERS: usize = 1 << 10;
 /// The field's habit where a configuration says nothing.
 const EPSILON: f64 = 1e-12;
+/// The standard deviation of new weights where a configuration says nothing.
+pub const SPREAD: f64 = 0.02;
 /// Buckets of relative positions where a configuration says nothing.
 const BUCKETS: usize = 32;
 
@@ -44,6 +46,8 @@ pub struct Architecture {
     pub activation: Activation,
     /// What the norms add to the variance.
     pub epsilon: f64,
+    /// Standard deviation of weights that start anew.
+    pub spread: f64,
 }
 
 /// A parameter: its name without the family's prefix, and its shape.
@@ -74,6 +78,7 @@ impl Architecture {
             buckets: config.buckets(family)?,
             activation: config.activation()?,
             epsilon: config.epsilon()?,
+            spread: config.spread()?,
         };
         architecture.checked()
     }
@@ -245,11 +250,19 @@ impl Config {
     }
 
     fn epsilon(&self) -> Result<f64, LoadError> {
-        let Some(value) = self.value(&["layer_norm_eps"]) else { return Ok(EPSILON) };
+        self.below_one("layer_norm_eps", EPSILON)
+    }
+
+    fn spread(&self) -> Result<f64, LoadError> {
+        self.below_one("initializer_range", SPREAD)
+    }
+
+    fn below_one(&self, key: &str, usual: f64) -> Result<f64, LoadError> {
+        let Some(value) = self.value(&[key]) else { return Ok(usual) };
         value
             .as_f64()
-            .filter(|epsilon| (0.0..1.0).contains(epsilon))
-            .ok_or_else(|| LoadError::Config(format!("layer_norm_eps is {}, not a number from 0 to 1", shown(value))))
+            .filter(|number| (0.0..1.0).contains(number))
+            .ok_or_else(|| LoadError::Config(format!("{key} is {}, not a number from 0 to 1", shown(value))))
     }
 }
 

@@ -74,6 +74,9 @@ pub enum RunError {
         /// The edge that it takes.
         edge: usize,
     },
+    /// Blocks that can't be taken out.
+    #[error("without {0} the blocks that are left don't fit on each other")]
+    Blocks(String),
     /// Pictures for a network of texts, or texts for one of pictures.
     #[error("the samples are not of the kind that this network takes")]
     Kind,

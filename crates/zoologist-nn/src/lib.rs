@@ -21,6 +21,7 @@ mod design;
 mod encoder;
 mod error;
 mod family;
+mod graphs;
 mod image;
 mod kernels;
 mod network;

@@ -120,10 +120,22 @@ impl Network {
 
     /// Gives hidden state 0, then those of the layers up to `last`, to `take`, each tokens × dim.
     pub fn forward(&self, operations: Operations, input: &Input, last: usize, mut take: impl FnMut(usize, &Tensor<2>)) {
-        let mut hidden = self.embed(operations, input);
+        let hidden = self.embed(operations, input);
         take(0, &hidden);
-        for (layer, number) in self.layers.iter().zip(1..=last) {
-            hidden = self.layer(operations, layer, hidden, &input.sequences);
+        self.forward_from(operations, (0, hidden), &input.sequences, last, take);
+    }
+
+    /// Goes on from a hidden state, whose number stands before it: gives those after it up to `last` to `take`.
+    pub fn forward_from(
+        &self,
+        operations: Operations,
+        (first, mut hidden): (usize, Tensor<2>),
+        sequences: &Sequences,
+        last: usize,
+        mut take: impl FnMut(usize, &Tensor<2>),
+    ) {
+        for (layer, number) in self.layers.iter().zip(1..=last).skip(first) {
+            hidden = self.layer(operations, layer, hidden, sequences);
             take(number, &hidden);
         }
     }

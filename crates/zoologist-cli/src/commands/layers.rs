@@ -1,9 +1,11 @@
 //! `zoologist layers`.
 
 use zoologist::base::Seed;
+use zoologist::extract::training::Mode;
 use zoologist::layers::LayerStudy;
 use zoologist::rank::Progress;
 use zoologist::rank::layer_study::{self, StudyPlan};
+use zoologist::rank::tuning::Settings;
 use zoologist::report;
 use zoologist::store::Store;
 
@@ -15,6 +17,18 @@ use crate::progress::Bars;
 /// Runs the command.
 pub fn run(global: &Global, options: &LayersOptions) -> Result<Outcome> {
     let Some(data) = &options.data else { return list(global, options) };
+    let (retraining, training) = (options.retraining.retraining(), options.retraining.training.settings());
+    if retraining.is_none() && training != Settings::default() {
+        return Err(Failure::usage("--steps and the other settings of a training need --finetune"));
+    }
+    if options.retraining.export.is_some() && !options.retraining.mode.contains(&Mode::Drop) {
+        return Err(Failure::usage(
+            "--export writes a model without its last blocks: give --mode drop, or normal,drop",
+        ));
+    }
+    if training.patience.is_some() {
+        return Err(Failure::usage("--patience: the runs of a study are compared after the same number of steps"));
+    }
     let plan = StudyPlan {
         model: options.model.clone(),
         data: data.clone(),
@@ -23,6 +37,7 @@ pub fn run(global: &Global, options: &LayersOptions) -> Result<Outcome> {
         probe: options.probe.metric(),
         samples: options.samples.map(|count| count as usize),
         seed: Seed(global.seed),
+        retraining,
     };
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);

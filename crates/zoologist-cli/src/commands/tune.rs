@@ -21,6 +21,7 @@ pub fn run(global: &Global, options: &Tune) -> Result<Outcome> {
         samples: options.samples.map(|count| count as usize),
         pooling: options.pooling.map(PoolingName::pooling),
         settings: options.training.settings(),
+        alteration: None,
         teachers: options.teachers.clone(),
         output: options.output.clone(),
         seed: Seed(global.seed),

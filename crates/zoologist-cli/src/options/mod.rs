@@ -2,6 +2,7 @@
 
 mod data;
 mod names;
+mod retraining;
 mod tuning;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use zoologist::zoo::PRESETS;
 
 pub use data::DataOptions;
 pub use names::*;
+pub use retraining::RetrainingOptions;
 pub use tuning::{Predict, TrainingOptions, Tune};
 
 use crate::limits::LimitOptions;
@@ -184,7 +186,7 @@ pub struct LayersOptions {
     #[arg(required_unless_present = "list")]
     pub data: Option<PathBuf>,
     /// Only list the layers
-    #[arg(long, conflicts_with_all = ["data", "report"])]
+    #[arg(long, conflicts_with_all = ["data", "report", "finetune"])]
     pub list: bool,
     /// What probes each layer
     #[arg(long, default_value = "ridge", value_name = "PROBE")]
@@ -198,6 +200,9 @@ pub struct LayersOptions {
     /// Write a report that can be opened in any browser, offline
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
+    /// What is studied by training
+    #[command(flatten)]
+    pub retraining: RetrainingOptions,
     /// What runs the model
     #[arg(long, default_value = "auto", value_name = "RUNTIME")]
     pub runtime: RuntimeName,

@@ -11,14 +11,8 @@ use std::process::Stdio;
 use common::{Fixture, children, signal, wait_until, without_timing};
 use serde_json::Value;
 
-/// Texts of two topics that share no word.
 fn texts(fixture: &Fixture, count: usize) {
-    let row = |number: usize| {
-        let (first, label) = if number.is_multiple_of(2) { (4, "sport") } else { (8, "food") };
-        let word = |step: usize| models::WORDS[first + (number / 2 + step) % 4];
-        format!("the {} a {} {},{label}\n", word(0), word(1 + number % 3), word(number % 2))
-    };
-    fs::write(fixture.path("texts.csv"), "text,label\n".to_owned() + &(0..count).map(row).collect::<String>()).unwrap();
+    models::texts(&fixture.path("texts.csv"), count);
 }
 
 fn value(tuned: &Value) -> f64 {
@@ -64,7 +58,7 @@ fn frozen_ways_write_a_graph_with_its_head_that_rank_layers_and_predict_read() {
 #[test]
 fn a_text_encoder_is_trained_and_read_back_whatever_the_threads() {
     let fixture = Fixture::empty();
-    models::bert(&fixture.path("bert"));
+    models::bert(&fixture.path("bert"), 2);
     texts(&fixture, 80);
     let tune = |how: &str, output: &str, threads: &str, cache: &str| {
         let arguments =
@@ -123,7 +117,7 @@ fn a_network_for_pictures_is_trained_with_frozen_and_with_training_batch_norms()
 #[test]
 fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
     let fixture = Fixture::empty();
-    models::bert(&fixture.path("bert"));
+    models::bert(&fixture.path("bert"), 2);
     texts(&fixture, 400);
     let arguments =
         |output| ["tune", "bert", "texts.csv", "--how", "full", "-o", output, "--steps", "3000", "--patience", "1000"];
@@ -154,7 +148,7 @@ fn a_training_that_was_killed_goes_on_to_the_same_bytes() {
 #[test]
 fn what_cannot_be_done_is_refused_with_the_reason() {
     let fixture = Fixture::new();
-    models::bert(&fixture.path("bert"));
+    models::bert(&fixture.path("bert"), 2);
     texts(&fixture, 80);
     let message = |arguments: &[&str], code| fixture.run(arguments).message(code);
     let found = message(&["tune", "zoo/classifier", "data", "--how", "full", "-o", "out"], 3);
@@ -205,7 +199,7 @@ fn a_picture_that_cannot_be_read_is_left_out_by_name() {
 #[test]
 fn teachers_are_ranked_and_learned_from() {
     let fixture = Fixture::empty();
-    models::bert(&fixture.path("zoo/bert"));
+    models::bert(&fixture.path("zoo/bert"), 2);
     texts(&fixture, 80);
     let arguments = [
         "tune",

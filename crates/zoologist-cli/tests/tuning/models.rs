@@ -43,13 +43,23 @@ fn write(file: &Path, parameters: &[(String, Vec<usize>)]) {
     fs::write(file, safetensors::serialize(views, None).unwrap()).unwrap();
 }
 
-/// A BERT of two layers with a tokenizer of whole words.
-pub fn bert(folder: &Path) {
+/// Texts of two topics that share no word.
+pub fn texts(file: &Path, count: usize) {
+    let row = |number: usize| {
+        let (first, label) = if number.is_multiple_of(2) { (4, "sport") } else { (8, "food") };
+        let word = |step: usize| WORDS[first + (number / 2 + step) % 4];
+        format!("the {} a {} {},{label}\n", word(0), word(1 + number % 3), word(number % 2))
+    };
+    fs::write(file, "text,label\n".to_owned() + &(0..count).map(row).collect::<String>()).unwrap();
+}
+
+/// A BERT of so many layers with a tokenizer of whole words.
+pub fn bert(folder: &Path, layers: usize) {
     const DIM: usize = 16;
     const INNER: usize = 24;
     fs::create_dir_all(folder.join("1_Pooling")).unwrap();
     let config = json!({
-        "model_type": "bert", "num_hidden_layers": 2, "hidden_size": DIM, "num_attention_heads": 2, "intermediate_size": INNER,
+        "model_type": "bert", "num_hidden_layers": layers, "hidden_size": DIM, "num_attention_heads": 2, "intermediate_size": INNER,
         "vocab_size": WORDS.len(), "max_position_embeddings": 32, "type_vocab_size": 2, "layer_norm_eps": 1e-5
     });
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
@@ -70,7 +80,7 @@ pub fn bert(folder: &Path) {
     ];
     let norm = |name: &str| ["weight", "bias"].map(|part| (format!("{name}.{part}"), vec![DIM]));
     parameters.extend(norm("embeddings.LayerNorm"));
-    for layer in 0..2 {
+    for layer in 0..layers {
         let products = [
             ("attention.self.query", DIM, DIM),
             ("attention.self.key", DIM, DIM),

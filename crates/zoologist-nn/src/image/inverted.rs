@@ -5,9 +5,11 @@
 //! have the same shape they are added. Names with `tf_` come from TensorFlow: SAME padding, epsilon 1e-3.
 
 use burn::tensor::Tensor;
+use zoologist::extract::onnx::{AddedAttribute, ModelError};
 
 use super::{Take, convolution};
 use crate::architecture::Parameter;
+use crate::graphs::Writer;
 use crate::kernels::Clamp;
 use crate::scope::{Convolution, Padding, Scope, pooled};
 
@@ -34,6 +36,8 @@ pub struct Inverted {
     tensorflow: bool,
     stem: usize,
     blocks: Vec<Block>,
+    /// Whether a convolution to the features' width follows the blocks; not where the last blocks were taken out.
+    has_head: bool,
     /// Width of the features.
     pub features: usize,
 }
@@ -93,7 +97,7 @@ impl Inverted {
                 into = out;
             }
         }
-        Self { tensorflow, stem, blocks, features }
+        Self { tensorflow, stem, blocks, has_head: true, features }
     }
 
     /// What its batch norms add to the variance.
@@ -105,15 +109,44 @@ impl Inverted {
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = convolution(["conv_stem", "bn1"], self.stem, 3, 3);
         list.extend(self.blocks.iter().flat_map(Block::parameters));
-        let last = self.blocks.last().map_or(self.stem, |block| block.out);
-        list.extend(convolution(["conv_head", "bn2"], self.features, last, 1));
+        if self.has_head {
+            list.extend(convolution(["conv_head", "bn2"], self.features, self.width_after_blocks(), 1));
+        }
         list
+    }
+
+    fn width_after_blocks(&self) -> usize {
+        self.blocks.last().map_or(self.stem, |block| block.out)
+    }
+
+    /// The names of its blocks.
+    pub fn block_names(&self) -> Vec<String> {
+        self.blocks.iter().map(|block| block.name.clone()).collect()
     }
 
     /// The names of its layers.
     pub fn layer_names(&self) -> Vec<String> {
-        let blocks = self.blocks.iter().map(|block| block.name.clone());
-        ["stem".to_owned()].into_iter().chain(blocks).chain(["features".to_owned()]).collect()
+        let head = self.has_head.then(|| "features".to_owned());
+        ["stem".to_owned()].into_iter().chain(self.block_names()).chain(head).collect()
+    }
+
+    /// The widths of what each block takes and gives.
+    pub fn block_widths(&self) -> Vec<[usize; 2]> {
+        self.blocks.iter().map(|block| [block.into, block.out]).collect()
+    }
+
+    /// The network without some of its blocks; `None` where what is left does not fit on each other. Where the last blocks
+    /// are gone, the means of the maps are the features.
+    pub fn without(&self, gone: &[usize]) -> Option<Self> {
+        let kept = self.blocks.iter().enumerate().filter(|(number, _)| !gone.contains(number));
+        let mut left = Self { blocks: kept.map(|(_, block)| block.clone()).collect(), ..self.clone() };
+        let width = left.width_after_blocks();
+        if width != self.width_after_blocks() {
+            (left.has_head, left.features) = (false, width);
+        }
+        let mut before = left.stem;
+        let fits = left.blocks.iter().all(|block| std::mem::replace(&mut before, block.out) == block.into);
+        fits.then_some(left)
     }
 
     /// The pass.
@@ -126,12 +159,58 @@ impl Inverted {
             maps = block.forward(scope, maps, padding);
             take(&block.name, pooled(maps.clone()));
         }
+        if !self.has_head {
+            return;
+        }
         let how = Convolution { stride: 1, padding, depthwise: false };
         take("features", pooled(scope.convolution_norm(maps, ["conv_head", "bn2"], how, Clamp::Relu6)));
     }
 }
 
+impl Inverted {
+    /// Its nodes in an ONNX graph, from pictures to features.
+    pub fn write(&self, writer: &mut Writer, pictures: &str) -> Result<String, ModelError> {
+        let attributes = |kernel: usize, stride: usize, groups: usize| self.attributes(kernel, stride, groups);
+        let epsilon = self.epsilon();
+        let mut maps = writer.convolution(pictures, ["conv_stem", "bn1"], epsilon, attributes(3, 2, 1), true)?;
+        for block in &self.blocks {
+            let steps = [(1, 1, 1, true), (block.kernel, block.stride, block.wide, true), (1, 1, 1, false)];
+            let steps = if block.expands() { &steps[..] } else { &steps[1..] };
+            let mut inside = maps.clone();
+            for (names, &(kernel, stride, groups, clamps)) in block.names().iter().zip(steps) {
+                let names = names.each_ref().map(String::as_str);
+                inside = writer.convolution(&inside, names, epsilon, attributes(kernel, stride, groups), clamps)?;
+            }
+            maps = if block.adds() { writer.graph.node("Add", &[&inside, &maps]) } else { inside };
+        }
+        if self.has_head {
+            maps = writer.convolution(&maps, ["conv_head", "bn2"], epsilon, attributes(1, 1, 1), true)?;
+        }
+        Ok(writer.pooled(&maps))
+    }
+
+    fn attributes(&self, kernel: usize, stride: usize, groups: usize) -> Vec<(&'static str, AddedAttribute)> {
+        // TensorFlow's SAME depends on the size; ONNX has a word for it.
+        let pads = if self.tensorflow {
+            ("auto_pad", AddedAttribute::Text("SAME_UPPER"))
+        } else {
+            ("pads", AddedAttribute::Integers(vec![kernel / 2; 4]))
+        };
+        vec![
+            ("kernel_shape", AddedAttribute::Integers(vec![kernel; 2])),
+            ("strides", AddedAttribute::Integers(vec![stride; 2])),
+            ("group", AddedAttribute::Integer(groups)),
+            pads,
+        ]
+    }
+}
+
 impl Block {
+    /// Whether its result is added to what it takes.
+    fn adds(&self) -> bool {
+        self.stride == 1 && self.into == self.out
+    }
+
     fn expands(&self) -> bool {
         self.wide != self.into
     }
@@ -164,6 +243,6 @@ impl Block {
         let result = self.names().into_iter().zip(steps).fold(maps, |maps, (names, &(how, clamp))| {
             scope.convolution_norm(maps, names.each_ref().map(String::as_str), how, clamp)
         });
-        if self.stride == 1 && self.into == self.out { result + input } else { result }
+        if self.adds() { result + input } else { result }
     }
 }

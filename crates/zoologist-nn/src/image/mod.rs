@@ -52,7 +52,12 @@ impl PictureNetwork {
             serde_json::from_str(text).map_err(|error| LoadError::Config(format!("not JSON ({error})")))?;
         let Some(name) = config.get("architecture").and_then(Value::as_str) else { return Ok(None) };
         let known = Self::named(name.split('.').next().unwrap_or(name));
-        known.map(Some).ok_or_else(|| LoadError::Architecture(escape(name), KNOWN))
+        let known = known.ok_or_else(|| LoadError::Architecture(escape(name), KNOWN))?;
+        let Some(left) = config.pointer("/zoologist/blocks").and_then(Value::as_array) else { return Ok(Some(known)) };
+        let is_left = |block: &String| left.iter().any(|name| name.as_str() == Some(block));
+        let names = known.block_names();
+        let gone: Vec<usize> = (0..names.len()).filter(|&block| !is_left(&names[block])).collect();
+        known.without(&gone).map(Some).map_err(|error| LoadError::Config(error.to_string()))
     }
 
     /// The network of a timm name.
@@ -111,12 +116,53 @@ impl PictureNetwork {
         let own =
             names.iter().position(|layer| name.strip_prefix(layer.as_str()).is_some_and(|rest| rest.starts_with('.')));
         let last = names.len() - 1;
-        let follows = match self {
-            Self::Inverted(_) => name.starts_with("conv_head") || name.starts_with("bn2."),
-            Self::Residual(_) => false,
-            Self::Transformer(network) => name.starts_with("norm.") || network.is_in_last_block(name),
-        };
+        let in_last_block = matches!(self, Self::Transformer(network) if network.is_in_last_block(name));
+        let follows = in_last_block || self.follows_blocks(name);
         own.unwrap_or(if follows { last } else { 0 })
+    }
+
+    /// The names of its blocks.
+    pub fn block_names(&self) -> Vec<String> {
+        match self {
+            Self::Inverted(network) => network.block_names(),
+            Self::Residual(network) => network.block_names(),
+            Self::Transformer(network) => network.block_names(),
+        }
+    }
+
+    /// The widths of what each block takes and gives.
+    pub fn block_widths(&self) -> Vec<[usize; 2]> {
+        match self {
+            Self::Inverted(network) => network.block_widths(),
+            Self::Residual(network) => network.block_widths(),
+            Self::Transformer(network) => vec![[network.dim; 2]; network.block_names().len()],
+        }
+    }
+
+    /// Whether a parameter stands after the blocks.
+    pub fn follows_blocks(&self, name: &str) -> bool {
+        match self {
+            Self::Inverted(_) => name.starts_with("conv_head.") || name.starts_with("bn2."),
+            Self::Residual(_) => false,
+            Self::Transformer(_) => name.starts_with("norm."),
+        }
+    }
+
+    /// The network without some of its blocks.
+    ///
+    /// # Errors
+    /// Blocks that do not fit on each other without those between them.
+    pub fn without(&self, gone: &[usize]) -> Result<Self, RunError> {
+        let left = match self {
+            Self::Inverted(network) => network.without(gone).map(Self::Inverted),
+            Self::Residual(network) => network.without(gone).map(Self::Residual),
+            Self::Transformer(network) => Some(Self::Transformer(network.without(gone))),
+        };
+        let names = || {
+            let names = self.block_names();
+            gone.iter().filter_map(|&block| names.get(block).cloned()).collect::<Vec<_>>().join(", ")
+        };
+        left.ok_or_else(|| RunError::Blocks(names()))
     }
 
     /// The edge that pictures must have; `None` if any will do.

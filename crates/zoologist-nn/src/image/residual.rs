@@ -16,12 +16,12 @@ const WIDTH: usize = 64;
 /// A residual network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Residual {
-    /// Blocks of each stage.
-    blocks: [usize; 4],
+    blocks: Vec<Block>,
     /// How much wider a block's result is than its inside: 1 for two 3 × 3 convolutions, 4 for a bottleneck.
     expansion: usize,
 }
 
+#[derive(Debug, Clone, PartialEq)]
 struct Block {
     /// `layerSTAGE.NUMBER`.
     name: String,
@@ -43,38 +43,43 @@ impl Residual {
             "152" => ([3, 8, 36, 3], 4),
             _ => return None,
         };
-        Some(Self { blocks, expansion })
+        Some(Self { blocks: built(blocks, expansion), expansion })
     }
 
     /// Width of the features.
     pub fn dim(&self) -> usize {
-        8 * WIDTH * self.expansion
+        self.blocks.last().map_or(WIDTH, |block| block.out)
     }
 
-    fn blocks(&self) -> Vec<Block> {
-        let (mut blocks, mut into) = (vec![], WIDTH);
-        for (stage, &count) in self.blocks.iter().enumerate() {
-            let inside = WIDTH << stage;
-            for number in 0..count {
-                let stride = if stage > 0 && number == 0 { 2 } else { 1 };
-                let (name, out) = (format!("layer{}.{number}", stage + 1), inside * self.expansion);
-                blocks.push(Block { name, into, inside, out, stride });
-                into = out;
-            }
-        }
-        blocks
+    /// The names of its blocks.
+    pub fn block_names(&self) -> Vec<String> {
+        self.blocks.iter().map(|block| block.name.clone()).collect()
+    }
+
+    /// The widths of what each block takes and gives.
+    pub fn block_widths(&self) -> Vec<[usize; 2]> {
+        self.blocks.iter().map(|block| [block.into, block.out]).collect()
+    }
+
+    /// The network without some of its blocks; `None` where what is left does not fit on each other.
+    pub fn without(&self, gone: &[usize]) -> Option<Self> {
+        let kept = self.blocks.iter().enumerate().filter(|(number, _)| !gone.contains(number));
+        let left = Self { blocks: kept.map(|(_, block)| block.clone()).collect(), ..self.clone() };
+        let mut before = WIDTH;
+        let fits = left.blocks.iter().all(|block| std::mem::replace(&mut before, block.out) == block.into);
+        fits.then_some(left)
     }
 
     /// Every parameter but the classifier's.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut list = convolution(["conv1", "bn1"], WIDTH, 3, 7);
-        list.extend(self.blocks().iter().flat_map(|block| block.parameters(self.expansion)));
+        list.extend(self.blocks.iter().flat_map(|block| block.parameters(self.expansion)));
         list
     }
 
     /// The names of its layers.
     pub fn layer_names(&self) -> Vec<String> {
-        ["stem".to_owned()].into_iter().chain(self.blocks().into_iter().map(|block| block.name)).collect()
+        ["stem".to_owned()].into_iter().chain(self.block_names()).collect()
     }
 
     /// The pass.
@@ -89,11 +94,26 @@ impl Residual {
         };
         let mut maps = max_pool2d(maps, options);
         take("stem", pooled(maps.clone()));
-        for block in self.blocks() {
+        for block in &self.blocks {
             maps = block.forward(scope, maps, self.expansion);
             take(&block.name, pooled(maps.clone()));
         }
     }
+}
+
+/// The blocks of the four stages.
+fn built(stages: [usize; 4], expansion: usize) -> Vec<Block> {
+    let (mut blocks, mut into) = (vec![], WIDTH);
+    for (stage, &count) in stages.iter().enumerate() {
+        let inside = WIDTH << stage;
+        for number in 0..count {
+            let stride = if stage > 0 && number == 0 { 2 } else { 1 };
+            let (name, out) = (format!("layer{}.{number}", stage + 1), inside * expansion);
+            blocks.push(Block { name, into, inside, out, stride });
+            into = out;
+        }
+    }
+    blocks
 }
 
 fn step(stride: usize) -> Convolution {

@@ -64,13 +64,23 @@ impl Transformer {
 
     /// The names of its layers: the last block's state, after the norm, is the features.
     pub fn layer_names(&self) -> Vec<String> {
-        let blocks = (0..self.layers - 1).map(|layer| format!("blocks.{layer}"));
+        let blocks = (1..self.layers).map(|layer| format!("blocks.{}", layer - 1));
         blocks.chain(["features".to_owned()]).collect()
+    }
+
+    /// The names of its blocks.
+    pub fn block_names(&self) -> Vec<String> {
+        (0..self.layers).map(|layer| format!("blocks.{layer}")).collect()
+    }
+
+    /// The network without some of its blocks.
+    pub fn without(&self, gone: &[usize]) -> Self {
+        Self { layers: self.layers - gone.len(), ..self.clone() }
     }
 
     /// Whether a parameter belongs to the block whose state gives the features.
     pub fn is_in_last_block(&self, name: &str) -> bool {
-        name.starts_with(&format!("blocks.{}.", self.layers - 1))
+        self.layers > 0 && name.starts_with(&format!("blocks.{}.", self.layers - 1))
     }
 
     /// The pass.
@@ -80,6 +90,9 @@ impl Transformer {
         let class: Tensor<3> = scope.tensor::<3>("cls_token").expand([batch, 1, dim]);
         let states = Tensor::cat(vec![class, patches], 1) + scope.tensor::<3>("pos_embed");
         let mut rows: Tensor<2> = states.reshape([batch * (places + 1), dim]);
+        if self.layers == 0 {
+            take("features", norm(scope, first(rows.clone(), batch), "norm"));
+        }
         for layer in 0..self.layers {
             rows = self.layer(scope, &format!("blocks.{layer}"), rows, batch);
             let last = layer + 1 == self.layers;

@@ -12,11 +12,16 @@
 //! ```
 
 mod checkpoint;
+mod frozen;
 mod initial;
+mod lessons;
 mod loss;
 mod optimizer;
 mod parameters;
 mod session;
+mod start;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub use initial::Initial;

@@ -1,10 +1,11 @@
 //! The parameters of a network and its head, as numbers that an optimizer changes.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::training::Freeze;
+use zoologist::extract::training::proof::Place;
 
 use crate::design::{Design, Filled};
 use crate::scope::Tensors;
@@ -26,9 +27,15 @@ pub fn is_statistic(name: &str) -> bool {
 impl Parameters {
     /// A network's parameters and its head's; the layers say which learn.
     pub fn new(design: &Design, mut list: Vec<Filled>, head: [Filled; 2], freeze: Freeze) -> Self {
+        let blocks = design.block_names();
         let learns_in = |name: &str| match freeze {
             Freeze::Nothing => true,
             Freeze::AllBut(last) => design.layer_of(name) + last >= design.layers(),
+            Freeze::First(kept) => match design.place_of(name, &blocks).0 {
+                Place::Before => false,
+                Place::Block(block) => block >= kept,
+                Place::After => true,
+            },
             Freeze::Everything => false,
         };
         let mut learns: Vec<bool> = list.iter().map(|it| learns_in(&it.name) && !is_statistic(&it.name)).collect();
@@ -81,4 +88,16 @@ pub fn file<'a>(
     let views = bytes.iter().map(|(name, shape, data)| Ok((name, TensorView::new(Dtype::F32, shape.clone(), data)?)));
     let views: Vec<(&String, TensorView)> = views.collect::<Result<_, _>>().map_err(broken)?;
     safetensors::serialize(views, metadata).map_err(broken)
+}
+
+/// Two float32 tensors of a file of the store.
+pub fn tensors_of(path: &std::path::Path, names: [&str; 2]) -> Result<[Vec<f32>; 2], ModelError> {
+    let broken = |error: &dyn std::fmt::Display| ModelError::Unfit(format!("{}: {error}", path.display()));
+    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| broken(&error))?;
+    let read = |name: &str| {
+        let tensor = tensors.tensor(name).map_err(|error| broken(&error))?;
+        Ok(tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<f32>>())
+    };
+    Ok([read(names[0])?, read(names[1])?])
 }

@@ -1,26 +1,32 @@
 //! One training, from an order to weights.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
 use rayon::prelude::*;
-use safetensors::SafeTensors;
-use zoologist::base::Seed;
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::runtime::NativeBytes;
+use zoologist::extract::training::proof::{self, Shown};
 use zoologist::extract::training::{
-    Answers, Batch, Checkup, Examples, Norms, OUTPUTS, Start, TrainingOrder, TrainingOutcome, WEIGHTS, Watch,
+    Answers, Batch, Checkup, Examples, GRAPH, Keeps, Norms, OUTPUTS, Proof, TrainingOrder, TrainingOutcome, WEIGHTS,
+    Watch,
 };
+use zoologist::zoo::ModelInput;
 
 use super::PART;
 use super::checkpoint::{self, Checkpoint, State};
-use super::initial::{initial, of_head};
+use super::frozen::FrozenStates;
+use super::initial::of_head;
+use super::lessons::Lessons;
 use super::loss::{Right, judged};
 use super::optimizer::{self, Moments};
-use super::parameters::{Parameters, file, is_statistic};
+use super::parameters::{Parameters, file, is_statistic, tensors_of};
+use super::start::{self, Beginning};
 use crate::design::{Design, Filled};
 use crate::error::RunError;
+use crate::graphs;
 use crate::operations::numbers;
 use crate::scope::{BatchNorms, BatchStatistics, Tensors};
 use crate::weights::Weights;
@@ -49,7 +55,7 @@ pub fn train(
 }
 
 /// What stays the same through a training.
-struct Session<'a> {
+pub struct Session<'a> {
     order: &'a TrainingOrder,
     design: Design,
     answers: Answers,
@@ -57,18 +63,13 @@ struct Session<'a> {
     scales: Vec<[f32; 2]>,
     teachers: Option<Lessons>,
     start: Parameters,
+    /// What was shown of the start.
+    proof: Proof,
+    /// What the frozen first blocks of a text encoder make of each row; made before the first step.
+    frozen: OnceLock<Option<FrozenStates>>,
     examples: &'a dyn Examples,
     watch: &'a dyn Watch,
     stop: &'a AtomicBool,
-}
-
-/// What teachers say (B-Tuning).
-struct Lessons {
-    /// Outputs × dim.
-    projection: Tensor<2>,
-    /// Samples × outputs.
-    predictions: Vec<f32>,
-    weight: f64,
 }
 
 /// What came of one part of a batch.
@@ -79,43 +80,70 @@ struct Part {
 }
 
 impl<'a> Session<'a> {
-    fn new(
+    /// Reads the network, alters it, and shows that this was done.
+    pub fn new(
         order: &'a TrainingOrder,
         network: &NativeBytes,
         examples: &'a dyn Examples,
         watch: &'a dyn Watch,
         stop: &'a AtomicBool,
     ) -> Result<Self, ModelError> {
-        if order.training.is_empty() || order.validation.is_empty() {
-            return Err(ModelError::Unfit("there are no samples to learn from, or none to stop by".to_owned()));
+        if order.training.is_empty() {
+            return Err(ModelError::Unfit("there are no samples to learn from".to_owned()));
         }
         let unfit = |error: crate::LoadError| ModelError::Unfit(error.to_string());
         let design = Design::read(&network.config).map_err(unfit)?;
         let weights = Weights::check(&network.weights, &design.contents()).map_err(unfit)?;
-        let list = match order.recipe.start {
-            Start::Pretrained => design.fill(&weights).map_err(unfit)?,
-            Start::Random => random(&design, order.seed),
-        };
+        let original = design.fill(&weights).map_err(unfit)?;
+        let Beginning { design: altered, list } = start::beginning(&design, &original, &order.recipe, order.seed)?;
+        let (before, now) = (start::shown(&design, &original), start::shown(&altered, &list));
+        let planned = start::planned(&order.recipe);
+        let proof = proof::check_start(planned, design.block_names().len(), &before, &now)
+            .map_err(|problem| broken_proof(&problem))?;
+        let design = altered;
         let (answers, scales) = scaled(&order.answers, &order.training);
         let head = head(&design, order, answers.outputs())?;
+        let proof = Proof { head: digest(&head), ..proof };
         let start = Parameters::new(&design, list, head, order.recipe.freeze);
-        let teachers = order.recipe.teachers.as_ref().map(|_| lessons(order, &design, &scales)).transpose()?;
-        Ok(Self { order, design, answers, scales, teachers, start, examples, watch, stop })
+        let teachers = &order.recipe.teachers;
+        let outputs = answers.outputs();
+        let teachers =
+            teachers.as_ref().map(|it| Lessons::read(it, outputs, &design, !scales.is_empty())).transpose()?;
+        Ok(Self {
+            order,
+            design,
+            answers,
+            scales,
+            teachers,
+            start,
+            proof,
+            frozen: OnceLock::new(),
+            examples,
+            watch,
+            stop,
+        })
     }
 
-    fn run(&self) -> Result<TrainingOutcome, ModelError> {
+    /// Trains to the end, from a checkpoint if there is one.
+    pub fn run(&self) -> Result<TrainingOutcome, ModelError> {
         let recipe = &self.order.recipe;
         let mut now = self.beginning().or_resumed(&self.order.folder);
         let (mut begun, mut written) = (Instant::now(), Instant::now());
         let small = now.parameters.list.iter().map(|it| it.values.len()).sum::<usize>() < SMALL;
-        if now.state.curve.is_empty() {
+        let validates = !self.order.validation.is_empty();
+        if now.state.curve.is_empty() && validates {
             self.check_up(&mut now)?;
         }
         self.watch.learned(now.state.step * recipe.batch);
+        if now.state.step < recipe.steps {
+            let states =
+                FrozenStates::of(&self.design, &now.parameters, self.order, self.examples, self.watch, self.stop)?;
+            self.frozen.get_or_init(|| states);
+        }
         while now.state.step < recipe.steps && now.state.without_better < recipe.patience {
             self.step(&mut now)?;
             let checks = now.state.step.is_multiple_of(recipe.checkup) || now.state.step == recipe.steps;
-            if checks {
+            if checks && validates {
                 self.check_up(&mut now)?;
             }
             let stopped = self.stop.load(Ordering::Relaxed);
@@ -129,7 +157,30 @@ impl<'a> Session<'a> {
             }
         }
         now.state.seconds += begun.elapsed().as_secs_f64();
+        if !validates {
+            now.best.clone_from(&now.parameters.list);
+            now.state.best_step = now.state.step;
+        }
         self.finish(now)
+    }
+
+    /// What is shown of the whole training. With validation the weights that are kept may be those of the start; without,
+    /// every weight that was meant to learn must have changed.
+    fn proven(&self, end: &[Filled]) -> Result<Proof, ModelError> {
+        if !self.order.validation.is_empty() {
+            return Ok(self.proof.clone());
+        }
+        let (of_head, steps) = (self.start.list.len() - 2, self.order.recipe.steps);
+        let shown = |list| start::shown(&self.design, list);
+        let (before, after) = (shown(&self.start.list[..of_head]), shown(&end[..of_head]));
+        let learns = |shown: &Shown| steps > 0 && start::is_meant_to_learn(self.order.recipe.freeze, shown);
+        let proof =
+            proof::check_end(self.proof.clone(), &before, &after, &learns).map_err(|problem| broken_proof(&problem))?;
+        let mut hasher = blake3::Hasher::new();
+        for (row, mirrored) in (0..steps).flat_map(|step| self.rows(step)) {
+            hasher.update(&(row as u64).to_le_bytes()).update(&[u8::from(mirrored)]);
+        }
+        Ok(Proof { batches: hasher.finalize().to_hex().to_string(), ..proof })
     }
 
     fn beginning(&self) -> Checkpoint {
@@ -202,7 +253,11 @@ impl<'a> Session<'a> {
             Norms::Frozen => BatchNorms::Frozen,
             Norms::Training => BatchNorms::Training,
         };
-        let passed = self.design.pass(&bound, norms, &examples).map_err(|error| unfit(&error))?;
+        let passed = match self.frozen.get() {
+            Some(Some(frozen)) => frozen.pass(&self.design, &bound, &rows, &examples),
+            _ => self.design.pass(&bound, norms, &examples),
+        };
+        let passed = passed.map_err(|error| unfit(&error))?;
         let device = passed.features.device();
         let outputs = self.outputs(&bound, passed.features.clone());
         let mut loss = Right::of(&self.answers, &rows, &device).loss(outputs) / batch as f64;
@@ -288,6 +343,7 @@ impl<'a> Session<'a> {
 
     /// Writes the best weights and what they say of the judged rows.
     fn finish(&self, now: Checkpoint) -> Result<TrainingOutcome, ModelError> {
+        let proof = self.proven(&now.best)?;
         let mut outputs = self.outputs_of(&now.best, &self.order.judged)?;
         let width = self.answers.outputs();
         let mut best = Parameters { list: now.best, learns: now.parameters.learns };
@@ -295,7 +351,10 @@ impl<'a> Session<'a> {
         let shape = vec![self.order.judged.len(), width];
         let named = [("outputs".to_owned(), shape, outputs.as_slice())];
         checkpoint::write(&self.order.folder.join(OUTPUTS), &file(named.into_iter(), None)?)?;
-        checkpoint::write(&self.order.folder.join(WEIGHTS), &best.file()?)?;
+        if self.order.keeps >= Keeps::Weights {
+            checkpoint::write(&self.order.folder.join(WEIGHTS), &best.file()?)?;
+        }
+        let named_in_graph = if self.order.keeps == Keeps::Graph { Some(self.write_graph(&best.list)?) } else { None };
         let changed = best.list.iter().zip(&self.start.list).filter(|(after, before)| after.values != before.values);
         let outcome = TrainingOutcome {
             steps: now.state.step,
@@ -305,10 +364,26 @@ impl<'a> Session<'a> {
             changed_tensors: changed.count(),
             curve: now.state.curve,
             unreadable: vec![],
+            proof,
+            blocks: self.design.block_facts(),
+            named_in_graph,
+            usual_tokens: None,
             seconds: now.state.seconds,
         };
         Checkpoint::remove(&self.order.folder);
         Ok(outcome)
+    }
+
+    /// Writes the network with its head as an ONNX file; what the head and the features are called in it.
+    fn write_graph(&self, list: &[Filled]) -> Result<[String; 2], ModelError> {
+        let Some((network, [weight, bias])) = list.split_last_chunk::<2>() else { return Err(ModelError::Stopped) };
+        let pooling = match &self.order.plan.input {
+            ModelInput::Texts(settings) => Some(settings.pooling),
+            ModelInput::Pictures(_) => None,
+        };
+        let composed = graphs::onnx(&self.design, network, [weight, bias], pooling)?;
+        checkpoint::write(&self.order.folder.join(GRAPH), &composed.bytes)?;
+        Ok([composed.logits, composed.features])
     }
 
     /// Numbers were learned in units of their deviation: the head's weights take that in.
@@ -332,6 +407,24 @@ impl<'a> Session<'a> {
     }
 }
 
+#[cfg(test)]
+impl Session<'_> {
+    /// Plants a fault: parameters that begin so are in no optimizer.
+    pub fn forget(&mut self, start: &str) {
+        self.set_learns(start, false);
+    }
+
+    /// Plants a fault: parameters that begin so learn, whatever was planned.
+    pub fn remember(&mut self, start: &str) {
+        self.set_learns(start, true);
+    }
+
+    fn set_learns(&mut self, start: &str, value: bool) {
+        let named = self.start.list.iter().zip(&mut self.start.learns).filter(|(it, _)| it.name.starts_with(start));
+        named.for_each(|(_, learns)| *learns = value);
+    }
+}
+
 /// Whether one checkup is better than another: more right ones by more than the standard error of their number, or a lower
 /// loss and not fewer by more than that. A few samples more or less are chance; the loss tells more.
 fn is_better(new: &Checkup, old: &Checkup, answers: &Answers, samples: usize) -> bool {
@@ -344,32 +437,24 @@ fn is_better(new: &Checkup, old: &Checkup, answers: &Answers, samples: usize) ->
     difference > chance || (difference >= -chance && new.validation_loss < old.validation_loss)
 }
 
-impl Lessons {
-    /// The summed squares of what the student's features predict, less what the teachers do, over the outputs' mean.
-    fn term(&self, features: Tensor<2>, rows: &[usize]) -> Tensor<1> {
-        let [width, _] = self.projection.dims();
-        let wanted: Vec<f32> =
-            rows.iter().flat_map(|&row| self.predictions[row * width..(row + 1) * width].to_vec()).collect();
-        let device = features.device();
-        let wanted = Tensor::<2>::from_data(TensorData::new(wanted, [rows.len(), width]), &device);
-        let found = features.matmul(self.projection.clone().autodiff().transpose());
-        (found - wanted).square().sum() * (self.weight / width as f64)
+/// A network that is not what was planned: nothing may be concluded from its training.
+fn broken_proof(problem: &str) -> ModelError {
+    ModelError::Unfit(format!(
+        "what was to be trained is not what was planned: {problem}. This is a fault of zoologist"
+    ))
+}
+
+/// The BLAKE3 of a head.
+fn digest(head: &[Filled; 2]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for value in head.iter().flat_map(|it| &it.values) {
+        hasher.update(&value.to_le_bytes());
     }
+    hasher.finalize().to_hex().to_string()
 }
 
 fn unfit(error: &RunError) -> ModelError {
     ModelError::Unfit(error.to_string())
-}
-
-/// Every parameter at random.
-fn random(design: &Design, seed: Seed) -> Vec<Filled> {
-    let parameters = design.contents().parameters.into_iter();
-    parameters
-        .map(|parameter| {
-            let values = initial(design, &parameter, seed);
-            Filled { name: parameter.name, shape: parameter.shape, values }
-        })
-        .collect()
 }
 
 /// The head to start from: that of a file, or small random numbers.
@@ -389,31 +474,6 @@ fn head(design: &Design, order: &TrainingOrder, outputs: usize) -> Result<[Fille
         Filled { name: format!("{name}.weight"), shape: vec![outputs, dim], values: weight },
         Filled { name: format!("{name}.bias"), shape: vec![outputs], values: bias },
     ])
-}
-
-fn lessons(order: &TrainingOrder, design: &Design, scales: &[[f32; 2]]) -> Result<Lessons, ModelError> {
-    let Some(teachers) = &order.recipe.teachers else { return Err(ModelError::Stopped) };
-    let [projection, predictions] = tensors_of(&teachers.file.0, ["projection", "predictions"])?;
-    let (width, dim) = (order.answers.outputs(), design.dim());
-    if projection.len() != width * dim || !scales.is_empty() {
-        return Err(ModelError::Unfit(
-            "what the teachers say does not fit the network, or predicts numbers".to_owned(),
-        ));
-    }
-    let projection = Tensor::from_data(TensorData::new(projection, [width, dim]), &Device::flex());
-    Ok(Lessons { projection, predictions, weight: teachers.weight })
-}
-
-/// Two float32 tensors of a file of the store.
-fn tensors_of(path: &std::path::Path, names: [&str; 2]) -> Result<[Vec<f32>; 2], ModelError> {
-    let broken = |error: &dyn std::fmt::Display| ModelError::Unfit(format!("{}: {error}", path.display()));
-    let bytes = std::fs::read(path).map_err(|source| ModelError::Read { path: path.to_owned(), source })?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| broken(&error))?;
-    let read = |name: &str| {
-        let tensor = tensors.tensor(name).map_err(|error| broken(&error))?;
-        Ok(tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<f32>>())
-    };
-    Ok([read(names[0])?, read(names[1])?])
 }
 
 /// Numbers in units of their deviation over the rows to learn from, and mean and deviation of each.

@@ -4,6 +4,7 @@
 //! effective rank, how much the block before it changed the features, and the share of the forward cost up to it. A layer
 //! that can't be told from the best one and comes earlier saves the rest of the pass.
 
+pub mod studies;
 mod verdict;
 
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub struct LayerStudy {
     pub layers: Vec<LayerRow>,
     /// Which layer, how sure, and what it saves.
     pub verdict: String,
+    /// What trainings with changed layers showed, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub studies: Option<studies::Studies>,
     /// Samples that could not be used: which and why.
     pub skipped: Vec<(String, String)>,
     /// Seconds; the only field that differs between two equal runs.

@@ -64,6 +64,7 @@ pub fn tuned(ground: &Ground, model: &Model, way: Way, seed: Seed, access: &Acce
         samples: plan.samples,
         pooling: plan.pooling,
         settings: plan.training.clone(),
+        alteration: None,
         teachers: None,
         output: None,
         seed,

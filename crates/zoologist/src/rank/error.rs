@@ -102,6 +102,16 @@ pub enum Error {
     /// Something would be overwritten.
     #[error("{0} exists already. Choose another folder: nothing is overwritten")]
     Exists(String),
+    /// A budget that is too small.
+    #[error(
+        "the smallest study would take about {least}, and the budget is {given}. Give more, fewer --steps, or smaller --sizes"
+    )]
+    Budget {
+        /// What it would take, in words.
+        least: String,
+        /// The budget, in words.
+        given: String,
+    },
     /// The user asked to stop.
     #[error("interrupted; what was finished is kept, and the same command goes on from there")]
     Interrupted,
@@ -130,7 +140,7 @@ impl Fail for Error {
             | Self::NoRows
             | Self::NothingReadable { .. } => Fault::Input,
             Self::NoModel { fault, .. } => *fault,
-            Self::TooLarge { .. } => Fault::Limit,
+            Self::TooLarge { .. } | Self::Budget { .. } => Fault::Limit,
             Self::UnknownMetric(_) | Self::LabelsNeeded(_) | Self::Exists(_) => Fault::Usage,
             Self::Worker(_) => Fault::Environment,
             Self::Interrupted => Fault::Interrupted,

@@ -10,6 +10,7 @@ use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::layers::View;
 use super::plan::Progress;
+use super::retraining::{self, Retraining};
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
 use crate::base::{Fail, Features, Seed, Values};
@@ -42,6 +43,15 @@ pub struct StudyPlan {
     pub samples: Option<usize>,
     /// Fixes everything random.
     pub seed: Seed,
+    /// What to study by training, if anything.
+    pub retraining: Option<Retraining>,
+}
+
+impl StudyPlan {
+    /// How many samples are probed: as many as the largest training learns from.
+    fn probed_samples(&self) -> Option<usize> {
+        self.retraining.as_ref().and_then(|what| what.sizes.iter().max().copied()).or(self.samples)
+    }
 }
 
 /// The layers of a model, by a pass over one blank picture or one short text.
@@ -87,8 +97,10 @@ pub fn study(
     progress: &dyn Progress,
 ) -> Result<LayerStudy, Error> {
     let begun = Instant::now();
-    let model = zoo::model(&plan.model, access)?;
-    let samples = samples::for_scoring(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
+    // What is trained is the network that is built in, and its layers are probed then.
+    let model =
+        if plan.retraining.is_some() { zoo::native(&plan.model, access) } else { zoo::model(&plan.model, access) }?;
+    let samples = samples::for_scoring(&plan.data, &plan.table, plan.probed_samples(), plan.seed, &machinery.store)?;
     samples.job.dataset.notes.iter().chain(&model.notes).for_each(|note| progress.say(note));
     let network = candidate::plan(&model, LayerSet::All, plan.pooling);
     let own =
@@ -104,6 +116,10 @@ pub fn study(
     let probe = score::metric(plan.probe).ok_or_else(|| Error::UnknownMetric(plan.probe.to_owned()))?;
     let rows = rows(&found, &controls, &scored, probe)?;
     let probed: Vec<Probed> = rows.iter().map(|(row, probe)| Probed { row, probe: probe.as_ref() }).collect();
+    let verdict = verdict(&probed, scored.targets.task());
+    let layers: Vec<LayerRow> = rows.into_iter().map(|(row, _)| row).collect();
+    let retrain = |what: &Retraining| retraining::run(&model, plan, what, &layers, access, machinery, progress);
+    let studies = plan.retraining.as_ref().map(retrain).transpose()?;
     Ok(LayerStudy {
         schema: 1,
         model: model.name,
@@ -119,8 +135,9 @@ pub fn study(
         features_from: found.description.features_from.clone(),
         runtime: found.description.runtime.clone(),
         seed: plan.seed,
-        verdict: verdict(&probed, scored.targets.task()),
-        layers: rows.into_iter().map(|(row, _)| row).collect(),
+        verdict,
+        studies,
+        layers,
         skipped: skipped(&samples, &found),
         timing: StudyTiming {
             seconds: begun.elapsed().as_secs_f64(),

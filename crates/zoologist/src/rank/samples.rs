@@ -78,11 +78,29 @@ pub struct TuningSamples {
     pub judged_on: String,
 }
 
+/// How many samples a tuning takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    /// All.
+    All,
+    /// So many, beside a test split if there is one.
+    Sample(usize),
+    /// So many to learn from and validate on, at most; those that judge are none the fewer for it.
+    ToLearnFrom(usize),
+}
+
+impl Take {
+    /// So many, or all.
+    pub fn up_to(limit: Option<usize>) -> Self {
+        limit.map_or(Self::All, Self::Sample)
+    }
+}
+
 /// The samples of [`for_scoring`], and those that judge: the test split, else the last fifth.
 pub fn for_tuning(
     path: &Path,
     table: &TableOptions,
-    limit: Option<usize>,
+    take: Take,
     seed: Seed,
     store: &Store,
 ) -> Result<TuningSamples, Error> {
@@ -90,20 +108,25 @@ pub fn for_tuning(
     let name = show(&dataset.path);
     let all = dataset.targets.as_ref().ok_or_else(|| Error::NoLabels(name.clone()))?;
     let refuse = |source| Error::Targets { path: name.clone(), source };
-    let ordered = |chosen: Vec<usize>, limit: Option<usize>| -> Result<Vec<usize>, Error> {
+    let ordered = |chosen: Vec<usize>| -> Result<Vec<usize>, Error> {
         let partition = Partition::new(&all.select(&chosen).map_err(refuse)?, None, seed);
-        let order = partition.order().iter().take(limit.unwrap_or(usize::MAX));
-        Ok(order.map(|&place| chosen[place]).collect())
+        Ok(partition.order().iter().map(|&place| chosen[place]).collect())
     };
-    let mut rows = ordered(places(&dataset, |split| split != Some(Split::Test)), limit)?;
+    let mut rows = ordered(places(&dataset, |split| split != Some(Split::Test)))?;
+    if let Take::Sample(count) = take {
+        rows.truncate(count);
+    }
     let tests = places(&dataset, |split| split == Some(Split::Test));
-    let (may_learn, judged_on) = if tests.is_empty() {
-        (rows.len() * 4 / 5, "a seeded, stratified fifth that was not learned from")
+    let (judging, judged_on) = if tests.is_empty() {
+        (rows.split_off(rows.len() * 4 / 5), "a seeded, stratified fifth that was not learned from")
     } else {
-        let learned = rows.len();
-        rows.extend(ordered(tests, None)?);
-        (learned, "the test split")
+        (ordered(tests)?, "the test split")
     };
+    if let Take::ToLearnFrom(count) = take {
+        rows.truncate(count);
+    }
+    let may_learn = rows.len();
+    rows.extend(judging);
     let middle = may_learn * 4 / 5;
     Ok(TuningSamples {
         targets: all.select(&rows).map_err(refuse)?,

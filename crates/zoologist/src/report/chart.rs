@@ -17,15 +17,15 @@ use plotters::style::{Color, RGBColor, TextStyle};
 pub type Fault = DrawingAreaErrorKind<std::io::Error>;
 
 /// Text, whiskers and the line where the bars begin.
-const INK: RGBColor = RGBColor(0x1C, 0x25, 0x30);
+pub const INK: RGBColor = RGBColor(0x1C, 0x25, 0x30);
 /// Text that matters less.
-const MUTED: RGBColor = RGBColor(0x5C, 0x68, 0x75);
+pub const MUTED: RGBColor = RGBColor(0x5C, 0x68, 0x75);
 /// Lines behind the bars.
-const GRID: RGBColor = RGBColor(0xE4, 0xE8, 0xED);
+pub const GRID: RGBColor = RGBColor(0xE4, 0xE8, 0xED);
 /// Bars of models.
-const MODEL: RGBColor = RGBColor(0x2F, 0x6F, 0xB7);
+pub const MODEL: RGBColor = RGBColor(0x2F, 0x6F, 0xB7);
 /// Bars of baselines.
-const BASELINE: RGBColor = RGBColor(0xC9, 0xB0, 0x7A);
+pub const BASELINE: RGBColor = RGBColor(0xC9, 0xB0, 0x7A);
 
 /// Every colour of a picture, by name, as a page writes it.
 pub fn colours() -> [(&'static str, String); 5] {
@@ -88,8 +88,12 @@ pub fn bars(title: &str, origin: f64, bars: &[Bar]) -> Result<String, Fault> {
     }
     area.present()?;
     drop(area);
-    // Within HTML an SVG element needs no namespace, and so the page holds no address at all.
-    Ok(svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", " aria-hidden=\"true\"", 1))
+    Ok(embedded(&svg))
+}
+
+/// A picture as a part of a page: within HTML an SVG element needs no namespace, and so the page holds no address at all.
+pub fn embedded(svg: &str) -> String {
+    svg.replacen(" xmlns=\"http://www.w3.org/2000/svg\"", " aria-hidden=\"true\"", 1)
 }
 
 /// Draws the axis and says where the bars are.
@@ -152,7 +156,8 @@ fn draw_bar(area: &DrawingArea<SVGBackend, Shift>, bar: &Bar, place: &Place) -> 
     area.draw(&Text::new(bar.text.clone(), (right + 8, y), text(15, INK).pos(Pos::new(HPos::Left, VPos::Center))))
 }
 
-fn text(size: u32, colour: RGBColor) -> TextStyle<'static> {
+/// Letters of a size and a colour.
+pub fn text(size: u32, colour: RGBColor) -> TextStyle<'static> {
     TextStyle { color: colour.to_backend_color(), ..TextStyle::from(("sans-serif", size)) }
 }
 

@@ -3,10 +3,12 @@
 use askama::Template;
 
 use super::chart::{self, Bar};
+use super::studies;
 use super::table::{finish, list, new_table, paragraph};
 use super::words::{self, NOTHING};
 use crate::base::Task;
 use crate::base::path_text::{escape, show};
+use crate::layers::studies::{Studies, exported};
 use crate::layers::{LayerList, LayerRow, LayerStudy};
 
 /// How many skipped samples are named.
@@ -36,11 +38,13 @@ pub fn study(study: &LayerStudy, width: Option<u16>) -> String {
     let rest = study.skipped.len().saturating_sub(NAMED);
     let more = (rest > 0).then(|| format!("and {} more: --json names them all", words::count(rest)));
     let verdict: Vec<String> = study.verdict.lines().map(|line| paragraph(line, width)).collect();
+    let trained = study.studies.as_ref().map_or(String::new(), |found| studies::text(found, width));
     let parts = [
         paragraph(&summary(study), width),
         finish(table, width),
         list(&format!("Skipped ({}):", words::count(study.skipped.len())), skipped.chain(more), width),
         verdict.concat(),
+        trained,
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
 }
@@ -100,9 +104,29 @@ struct Page {
     verdict: Vec<String>,
     curve: String,
     rows: Vec<[String; 8]>,
+    studies: Option<StudiesPart>,
     skipped: Vec<(String, String)>,
     colours: [(&'static str, String); 5],
     version: &'static str,
+}
+
+/// What the page says of trainings.
+struct StudiesPart {
+    answer: Vec<String>,
+    summary: String,
+    curves: Option<String>,
+    rows: Vec<[String; 6]>,
+    gave_up: Vec<String>,
+}
+
+fn studies_part(found: &Studies) -> Result<StudiesPart, askama::Error> {
+    Ok(StudiesPart {
+        answer: found.answer.iter().cloned().chain(found.export.as_ref().map(exported)).collect(),
+        summary: studies::summary(found),
+        curves: studies::curves(found).map_err(askama::Error::custom)?,
+        rows: found.rows.iter().map(studies::cells).collect(),
+        gave_up: found.gave_up.iter().map(|what| escape(what)).collect(),
+    })
 }
 
 /// A study as one page that holds everything and asks for nothing; equal studies give equal bytes.
@@ -119,6 +143,7 @@ pub fn page(study: &LayerStudy) -> Result<String, askama::Error> {
         verdict: study.verdict.lines().map(str::to_owned).collect(),
         curve: chart::bars(title, 0.0, &bars).map_err(askama::Error::custom)?,
         rows: study.layers.iter().map(|row| cells(row, study.data.task)).collect(),
+        studies: study.studies.as_ref().map(studies_part).transpose()?,
         skipped: study.skipped.iter().map(|(path, reason)| (escape(path), escape(reason))).collect(),
         colours: chart::colours(),
         version: env!("CARGO_PKG_VERSION"),

@@ -18,7 +18,9 @@ pub mod vet;
 pub mod zoo;
 
 mod chart;
+mod curves;
 mod rows;
 #[cfg(test)]
 mod sample;
+mod studies;
 mod words;

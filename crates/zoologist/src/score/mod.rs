@@ -50,6 +50,7 @@ mod nleep;
 mod ordinal;
 mod pactran;
 mod pactran_gauss;
+pub mod paired;
 mod parc;
 mod ped;
 mod penalty;

@@ -4,6 +4,7 @@
 //! No runtime opens a file: the model and its external data are read here, beneath the model's own folder, and handed
 //! over as bytes.
 
+mod composed;
 mod cost;
 mod graph;
 mod headed;
@@ -18,6 +19,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
+pub use composed::{Composed, Composer};
 pub use cost::CostPlan;
 pub use graph::{
     Batchnorm, FeatureSource, Graph, LayerValue, Names, PictureInput, Pooling, Role, Signal, Stem, TextInput,

@@ -9,7 +9,7 @@ mod added;
 
 use std::ops::Range;
 
-pub use added::{Added, AddedAttribute, AddedNode, AddedTensor};
+pub use added::{Added, AddedAttribute, AddedNode, AddedTensor, InputKind};
 
 use super::ModelError;
 
@@ -18,7 +18,11 @@ const MAX_DEPTH: usize = 8;
 
 /// Field numbers of onnx.proto.
 mod number {
+    pub const MODEL_VERSION: u64 = 1;
     pub const MODEL_GRAPH: u64 = 7;
+    pub const MODEL_OPSET: u64 = 8;
+    pub const OPSET_VERSION: u64 = 2;
+    pub const GRAPH_NAME: u64 = 2;
     pub const GRAPH_NODE: u64 = 1;
     pub const GRAPH_INITIALIZER: u64 = 5;
     pub const GRAPH_INPUT: u64 = 11;
@@ -28,7 +32,9 @@ mod number {
     pub const NODE_OPERATOR: u64 = 4;
     pub const NODE_ATTRIBUTE: u64 = 5;
     pub const ATTRIBUTE_NAME: u64 = 1;
+    pub const ATTRIBUTE_FLOAT: u64 = 2;
     pub const ATTRIBUTE_INTEGER: u64 = 3;
+    pub const ATTRIBUTE_TEXT: u64 = 4;
     pub const ATTRIBUTE_TENSOR: u64 = 5;
     pub const ATTRIBUTE_GRAPH: u64 = 6;
     pub const ATTRIBUTE_INTEGERS: u64 = 8;
@@ -146,6 +152,26 @@ fn push_field(into: &mut Vec<u8>, number: u64, payload: &[u8]) {
 fn push_number(into: &mut Vec<u8>, number: u64, value: usize) {
     push_varint(into, (number << 3) as usize);
     push_varint(into, value);
+}
+
+/// A field of four bytes; its number must be below 16.
+fn push_fixed(into: &mut Vec<u8>, number: u64, bits: u32) {
+    into.push((number << 3 | 5) as u8);
+    into.extend_from_slice(&bits.to_le_bytes());
+}
+
+/// The version of the file format that goes with opset 17.
+const FORMAT: usize = 8;
+
+/// A model whose graph has a name and nothing else, for operators of this version.
+pub fn blank(opset: usize) -> Vec<u8> {
+    let (mut model, mut graph, mut operators) = (vec![], vec![], vec![]);
+    push_number(&mut model, number::MODEL_VERSION, FORMAT);
+    push_field(&mut graph, number::GRAPH_NAME, b"network");
+    push_field(&mut model, number::MODEL_GRAPH, &graph);
+    push_number(&mut operators, number::OPSET_VERSION, opset);
+    push_field(&mut model, number::MODEL_OPSET, &operators);
+    model
 }
 
 /// The model with more graph outputs: values of the graph, by name. Everything else stays byte for byte.

@@ -49,6 +49,15 @@ impl Prepared<'_> {
         }
     }
 
+    /// Tokens that 95% of some texts do not exceed; `None` for pictures.
+    pub fn usual_tokens(&self, rows: &[usize]) -> Option<usize> {
+        let lengths = rows.iter().map(|&row| self.text(row).ok().map(|ids| ids.ids.len()));
+        let mut lengths = lengths.collect::<Option<Vec<usize>>>()?;
+        lengths.sort_unstable();
+        let place = (lengths.len() * 95).div_ceil(100).saturating_sub(1);
+        lengths.get(place).copied()
+    }
+
     fn picture(&self, row: usize, mirrored: bool) -> Result<([usize; 2], Vec<f32>), String> {
         let Self::Pictures(reader, sources, how) = self else { return Err("it is a text".to_owned()) };
         let picture = decoded(reader, &sources[row])?;

@@ -10,7 +10,9 @@
 //!                                            checkpoint
 //! ```
 
+mod alteration;
 mod examples;
+pub mod proof;
 mod recipe;
 
 use std::path::PathBuf;
@@ -18,7 +20,9 @@ use std::sync::atomic::AtomicBool;
 
 use serde::{Deserialize, Serialize};
 
+pub use alteration::{Alteration, Mode, Reinitialisation};
 pub use examples::{Examples, Prepared, prepare};
+pub use proof::Proof;
 pub use recipe::{Freeze, Norms, Optimizer, Recipe, Start};
 
 use super::SampleFiles;
@@ -29,6 +33,8 @@ use crate::base::{Seed, path_text};
 
 /// The trained weights, in the folder of a run.
 pub const WEIGHTS: &str = "model.safetensors";
+/// The network as an ONNX file, in the folder of a run.
+pub const GRAPH: &str = "model.onnx";
 /// The outputs for the judged rows, in the folder of a run: one tensor `outputs`, rows × outputs.
 pub const OUTPUTS: &str = "outputs.safetensors";
 
@@ -43,7 +49,7 @@ pub struct TrainingOrder {
     pub answers: Answers,
     /// Rows to learn from.
     pub training: Vec<usize>,
-    /// Rows that say when to stop, and which weights are kept.
+    /// Rows that say when to stop, and which weights are kept; if there are none, the last step's weights are kept.
     pub validation: Vec<usize>,
     /// Rows whose outputs are wanted.
     pub judged: Vec<usize>,
@@ -53,9 +59,23 @@ pub struct TrainingOrder {
     pub seed: Seed,
     /// Threads to use; the result does not depend on them.
     pub threads: usize,
+    /// What of the trained network is wanted.
+    pub keeps: Keeps,
     /// Where checkpoints and results go: a folder of the store.
     #[serde(with = "path_text")]
     pub folder: PathBuf,
+}
+
+/// What of a trained network is wanted beside what it says of the judged rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeps {
+    /// Nothing.
+    Outputs,
+    /// Its weights.
+    Weights,
+    /// Its weights, and the network as a graph that others run.
+    Graph,
 }
 
 /// What is right for each sample.
@@ -138,6 +158,19 @@ pub struct Checkup {
     pub validation_score: f64,
 }
 
+/// A block of a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockFacts {
+    /// Its name.
+    pub name: String,
+    /// Blocks of one kind have parameters of the same shapes and can change places.
+    pub kind: usize,
+    /// Width of what it takes.
+    pub into: usize,
+    /// Width of what it gives.
+    pub out: usize,
+}
+
 /// What came of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainingOutcome {
@@ -155,7 +188,19 @@ pub struct TrainingOutcome {
     pub changed_tensors: usize,
     /// Rows that can't be read, with the reason.
     pub unreadable: Vec<(usize, String)>,
-    /// Seconds of wall-clock time, over all runs that contributed.
+    /// What was shown of the weights before and after the training; nothing by runs of older versions.
+    #[serde(default)]
+    pub proof: Proof,
+    /// The blocks of the network.
+    #[serde(default)]
+    pub blocks: Vec<BlockFacts>,
+    /// What the head and the features are called in the graph, if one was written.
+    #[serde(default)]
+    pub named_in_graph: Option<[String; 2]>,
+    /// Tokens that 95% of the rows learned from do not exceed; `None` for pictures.
+    #[serde(default)]
+    pub usual_tokens: Option<usize>,
+    /// Seconds of wall-clock time of the steps and checkups, over all runs that contributed.
     pub seconds: f64,
 }
 

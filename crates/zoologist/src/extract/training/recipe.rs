@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Teachers;
+use super::{Alteration, Teachers};
 use crate::extract::order::PortablePath;
 
 /// How a network is trained.
@@ -10,6 +10,9 @@ use crate::extract::order::PortablePath;
 pub struct Recipe {
     /// What the weights start from.
     pub start: Start,
+    /// What is done to its blocks before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alteration: Option<Alteration>,
     /// Which of them learn.
     pub freeze: Freeze,
     /// How batch norms behave while the network learns.
@@ -60,6 +63,8 @@ pub enum Freeze {
     Nothing,
     /// The last so many layers and the head.
     AllBut(usize),
+    /// All but what stands before the blocks and the first so many of these.
+    First(usize),
     /// The head alone.
     Everything,
 }

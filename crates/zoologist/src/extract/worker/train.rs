@@ -38,6 +38,7 @@ pub fn train(
         other => other.into(),
     })?;
     outcome.unreadable = unreadable;
+    outcome.usual_tokens = examples.usual_tokens(&order.training);
     let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
     say(&Message::Trained(Box::new(outcome)))
 }

@@ -126,10 +126,37 @@ fn in_graph(head: &Head) -> (Option<Vec<usize>>, Vec<Dense>) {
 fn put_weights(weights: &Weights, into: &Path, config: &mut Map<String, Value>) -> Result<(), Error> {
     let place = into.join("model.safetensors");
     fs::copy(&weights.file, &place).map_err(|error| writing(&weights.file, &error))?;
-    if let ModelInput::Texts(_) = weights.plan.input {
-        config.insert("zoologist".to_owned(), json!({ "logits": "classifier" }));
+    let is_text = matches!(weights.plan.input, ModelInput::Texts(_));
+    let mut own = Map::new();
+    if is_text {
+        own.insert("logits".to_owned(), json!("classifier"));
+    }
+    if let Some(blocks) = &weights.blocks {
+        shorten(config, &mut own, blocks, is_text);
+    }
+    if let Some((graph, [logits, features])) = &weights.graph {
+        let home = into.join("onnx");
+        fs::create_dir_all(&home).map_err(|error| writing(&home, &error))?;
+        fs::copy(graph, home.join("model.onnx")).map_err(|error| writing(graph, &error))?;
+        own.extend([("logits".to_owned(), json!(logits)), ("features".to_owned(), json!(features))]);
+    }
+    if !own.is_empty() {
+        config.insert("zoologist".to_owned(), Value::Object(own));
     }
     Ok(())
+}
+
+/// Says which blocks are left: of texts by the key that every program reads, of pictures by one of ours.
+fn shorten(config: &mut Map<String, Value>, own: &mut Map<String, Value>, blocks: &[String], is_text: bool) {
+    if !is_text {
+        own.insert("blocks".to_owned(), json!(blocks));
+        // It spoke of the whole network.
+        config.remove("num_features");
+        return;
+    }
+    let keys = ["num_hidden_layers", "n_layers"];
+    let key = keys.into_iter().find(|key| config.contains_key(*key)).unwrap_or(keys[0]);
+    config.insert(key.to_owned(), json!(blocks.len()));
 }
 
 /// The names of what is predicted, in Hugging Face's keys and in timm's, and where the model comes from.

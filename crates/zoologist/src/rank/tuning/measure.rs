@@ -46,6 +46,27 @@ pub fn judge(targets: &Targets, rows: &[usize], outputs: &[f64]) -> Judgement {
     }
 }
 
+/// Matthews' correlation of classes with what was predicted (of more than two classes Gorodkin's, 2004, eq. 8): 0 for
+/// whoever always names the same class. `None` where it is not about classes.
+pub fn matthews(targets: &Targets, rows: &[usize], outputs: &[f64]) -> Option<Judgement> {
+    let Targets::Classes(classes) = targets else { return None };
+    let width = classes.names().len();
+    let (mut hits, mut right, mut named) = (0.0, vec![0.0; width], vec![0.0; width]);
+    for (&row, outputs) in rows.iter().zip(outputs.chunks(width)) {
+        let (truth, found) = (classes.index()[row] as usize, largest(outputs));
+        hits += f64::from(u8::from(truth == found));
+        right[truth] += 1.0;
+        named[found] += 1.0;
+    }
+    let count = rows.len() as f64;
+    let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let spread = |counts: &[f64]| count * count - product(counts, counts);
+    let below = (spread(&right) * spread(&named)).sqrt();
+    let value = if below > 0.0 { (hits * count - product(&right, &named)) / below } else { 0.0 };
+    let interval = (rows.len() > 3).then(|| fisher(value, rows.len()));
+    Some(Judgement { metric: "matthews", value: Some(value), interval, chance: Some(0.0) })
+}
+
 /// The same where the outputs are named, and the targets may hold only some of these names.
 pub fn judge_named(targets: &Targets, names: &[String], rows: &[usize], outputs: &[f64]) -> Judgement {
     let Targets::Classes(classes) = targets else { return judge(targets, rows, outputs) };
@@ -106,6 +127,9 @@ mod tests {
         let columns = Columns::new(vec!["x".to_owned(), "y".to_owned()], vec![1.0, 0.0, 0.0, 0.0]).unwrap();
         let found = judge(&Targets::Multilabel(columns), &[0, 1], &[1.0, 1.0, -1.0, -1.0]);
         assert_eq!((found.value, found.chance), (Some(0.75), Some(0.75)));
+        // Three of four right, one a named b: (3 · 4 - (3 · 2 + 1 · 2)) / sqrt((16 - 10) · (16 - 8)).
+        let found = matthews(&classes, &[0, 1, 2, 3], &[1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 2.0, 1.0]).unwrap();
+        assert!((found.value.unwrap() - 4.0 / 48_f64.sqrt()).abs() < 1e-12, "{found:?}");
         let columns = Columns::new(vec!["z".to_owned()], vec![1.0, 2.0, 3.0, 4.0]).unwrap();
         let found = judge(&Targets::Regression(columns), &[0, 1, 2, 3], &[2.0, 4.0, 6.0, 8.0]);
         assert!((found.value.unwrap() - 1.0).abs() < 1e-9);

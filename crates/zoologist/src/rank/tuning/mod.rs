@@ -23,17 +23,19 @@ mod teachers;
 use std::path::PathBuf;
 use std::time::Instant;
 
-pub use measure::{judge_named, largest};
+pub use folder::refuse_existing;
+pub use measure::{judge, judge_named, largest, matthews};
 pub use result::{Details, Judgement, Training, Tuned, TunedData, TuningTiming};
-pub use settings::{Settings, Way};
+pub use settings::{Kind, Settings, Way, recipe};
 
 use super::plan::Progress;
-use super::samples::{self, TuningSamples};
+use super::samples::{self, Take, TuningSamples};
 use super::{Error, Skipped};
 use crate::base::Seed;
 use crate::data::TableOptions;
 use crate::extract::NetworkPlan;
 use crate::extract::launch::Machinery;
+use crate::extract::training::Alteration;
 use crate::zoo::{Access, ModelInput, TokenPooling};
 
 /// What to tune, and how.
@@ -53,6 +55,8 @@ pub struct TunePlan {
     pub pooling: Option<TokenPooling>,
     /// What a person set.
     pub settings: Settings,
+    /// What is done to the network's blocks before all of it is trained: for [`Way::Full`].
+    pub alteration: Option<Alteration>,
     /// The zoo of teachers, for [`Way::Btune`].
     pub teachers: Option<PathBuf>,
     /// The folder to write; it must not exist. `None`: only measure.
@@ -89,7 +93,7 @@ enum Product {
 pub fn run(plan: &TunePlan, access: &Access, machinery: &Machinery, progress: &dyn Progress) -> Result<Tuned, Error> {
     let begun = Instant::now();
     folder::refuse_existing(plan.output.as_deref())?;
-    let samples = samples::for_tuning(&plan.data, &plan.table, plan.samples, plan.seed, &machinery.store)?;
+    let samples = samples::for_tuning(&plan.data, &plan.table, Take::up_to(plan.samples), plan.seed, &machinery.store)?;
     samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
     let work = Work { plan, access, machinery, progress, samples: &samples };
     let found = if plan.way.is_frozen() { frozen::run(&work)? } else { native::run(&work)? };
@@ -128,12 +132,12 @@ struct Work<'a> {
 }
 
 /// Rows but those that can't be read.
-fn without(rows: &[usize], unreadable: &[(usize, String)]) -> Vec<usize> {
+pub(super) fn without(rows: &[usize], unreadable: &[(usize, String)]) -> Vec<usize> {
     rows.iter().copied().filter(|row| unreadable.iter().all(|(bad, _)| bad != row)).collect()
 }
 
 /// A model run as the settings say: pictures of another size, texts cut shorter.
-fn settings_of(mut plan: NetworkPlan, settings: &Settings) -> NetworkPlan {
+pub(super) fn settings_of(mut plan: NetworkPlan, settings: &Settings) -> NetworkPlan {
     match &mut plan.input {
         ModelInput::Pictures(how) => {
             if let Some(edge) = settings.size {

@@ -1,20 +1,16 @@
 //! The ways that train a network which is built in: a worker does it, its folder in the store keeps what it needs to go
 //! on, and what came of it. A probe comes here too where there is no graph to keep its head in: a training of no step.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use safetensors::SafeTensors;
-use serde::{Deserialize, Serialize};
-
-use super::result::{Details, Training};
+use super::result::{Details, Training as TrainingOfResult};
 use super::settings::{Kind, recipe};
 use super::{Found, Product, Way, Work, frozen, teachers, without};
-use crate::base::{Fail, Fault, Targets};
-use crate::extract::launch::{self, LaunchError};
-use crate::extract::training::{Answers, OUTPUTS, Recipe, TrainingOrder, TrainingOutcome, WEIGHTS};
+use crate::base::{Fault, Targets};
+use crate::extract::training::{GRAPH, Keeps, Recipe, TrainingOrder, WEIGHTS};
 use crate::extract::{LayerSet, NetworkPlan, PortablePath};
-use crate::rank::features::Watch;
 use crate::rank::layers::View;
+use crate::rank::trained::{self, Training};
 use crate::rank::{Error, candidate};
 use crate::score::linear_head::{self, Last};
 use crate::store::{JobFolder, Key};
@@ -28,12 +24,11 @@ pub struct Weights {
     pub plan: NetworkPlan,
     /// The file.
     pub file: PathBuf,
+    /// The names of its blocks, where these are not those of the model any more.
+    pub blocks: Option<Vec<String>>,
+    /// The same network as an ONNX file, and what head and features are called in it.
+    pub graph: Option<(PathBuf, [String; 2])>,
 }
-
-/// The name of what came of a training, in its folder.
-const OUTCOME: &str = "training";
-/// Its files.
-const FILES: [&str; 2] = [WEIGHTS, OUTPUTS];
 
 /// Trains a network.
 pub fn run(work: &Work) -> Result<Found, Error> {
@@ -47,6 +42,7 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let kind = if matches!(plan.input, ModelInput::Texts(_)) { Kind::Texts } else { Kind::Pictures };
     let mut recipe =
         recipe(work.plan.way, kind, [work.samples.learned.len(), work.samples.validation.len()], &work.plan.settings);
+    recipe.alteration.clone_from(&work.plan.alteration);
     let mut details = Details::default();
     let begins_with_probe = matches!(work.plan.way, Way::LpFt | Way::Probe);
     let fitted = begins_with_probe.then(|| fitted_head(&model.name, &plan, work)).transpose()?;
@@ -62,18 +58,27 @@ pub fn run(work: &Work) -> Result<Found, Error> {
         recipe.head = Some(PortablePath(path));
     }
     let order = order(&plan, recipe, &folder, work);
-    let outcome = trained(&model.name, &folder, &order, work)?;
+    let label = format!("{}: {}", model.name, work.plan.way);
+    let run = Training { name: &model.name, label: &label, folder: &folder, order: &order };
+    let outcome = trained::trained(&run, work.machinery, work.progress)?;
     let judged = without(&work.samples.judged, &outcome.unreadable);
-    let outputs = outputs(&folder.path().join(OUTPUTS))?;
+    let outputs = trained::outputs(folder.path())?;
     let best = outcome.curve.iter().find(|checkup| checkup.step == outcome.best_step);
     // A probe's head has seen the validation samples in the end.
     let of_head = of_head.filter(|_| work.plan.way == Way::Probe);
     let validation = of_head.unwrap_or_else(|| best.map_or(0.0, |checkup| checkup.validation_score));
-    details.training = Some(Training::of(&outcome));
+    details.training = Some(TrainingOfResult::of(&outcome));
     // Where files are is nobody's business.
     details.recipe = Some(Recipe { head: None, teachers: None, ..order.recipe });
     debug_assert_eq!(judged.len() * order.answers.outputs(), outputs.len());
-    let weights = Weights { model: model.clone(), plan, file: folder.path().join(WEIGHTS) };
+    let blocks = outcome.blocks.iter().map(|block| block.name.clone()).collect();
+    let weights = Weights {
+        model: model.clone(),
+        plan,
+        file: folder.path().join(WEIGHTS),
+        blocks: work.plan.alteration.as_ref().map(|_| blocks),
+        graph: outcome.named_in_graph.clone().map(|names| (folder.path().join(GRAPH), names)),
+    };
     Ok(Found {
         name: model.name,
         outputs,
@@ -113,7 +118,7 @@ fn key(plan: &NetworkPlan, recipe: &Recipe, head: Option<&[u8]>, work: &Work) ->
 }
 
 fn labels_digest(targets: &Targets) -> String {
-    let answers = answers(targets);
+    let answers = trained::answers(targets);
     blake3::hash(serde_json::to_string(&answers).unwrap_or_default().as_bytes()).to_hex().to_string()
 }
 
@@ -121,86 +126,16 @@ fn order(plan: &NetworkPlan, recipe: Recipe, folder: &JobFolder, work: &Work) ->
     TrainingOrder {
         plan: plan.clone(),
         samples: work.samples.job.files.clone(),
-        answers: answers(&work.samples.targets),
+        answers: trained::answers(&work.samples.targets),
         training: work.samples.learned.clone(),
         validation: work.samples.validation.clone(),
         judged: work.samples.judged.clone(),
         recipe,
         seed: work.plan.seed,
         threads: work.machinery.threads_per_worker(),
+        keeps: if work.plan.alteration.is_some() { Keeps::Graph } else { Keeps::Weights },
         folder: folder.path().to_owned(),
     }
-}
-
-/// Targets as a training takes them.
-pub fn answers(targets: &Targets) -> Answers {
-    let table = |columns: &crate::base::Columns| {
-        (0..targets.len()).flat_map(|row| columns.row(row).iter().map(|&value| value as f32)).collect::<Vec<f32>>()
-    };
-    match targets {
-        Targets::Classes(classes) => Answers::Classes { index: classes.index().to_vec(), count: classes.names().len() },
-        Targets::Multilabel(columns) => Answers::Labels { values: table(columns), width: columns.names().len() },
-        Targets::Regression(columns) => Answers::Numbers { values: table(columns), width: columns.names().len() },
-    }
-}
-
-/// What came of the training: from the store, or from a worker.
-fn trained(name: &str, folder: &JobFolder, order: &TrainingOrder, work: &Work) -> Result<TrainingOutcome, Error> {
-    let waiting = || work.progress.say(&format!("{name}: another process trains it; waiting for its result"));
-    let lock = folder.lock(waiting)?;
-    let _in_use = folder.mark_used(&lock)?;
-    let kept = Key::of(&[("what", OUTCOME)]);
-    if let Some(Finished { outcome, digests }) = folder.result(&kept)?
-        && FILES
-            .iter()
-            .zip(&digests)
-            .all(|(file, digest)| digest_of(&folder.path().join(file)).as_ref() == Some(digest))
-    {
-        return Ok(outcome);
-    }
-    let label = format!("{name}: {}", work.plan.way);
-    work.progress.begin(&label, 0, order.recipe.steps * order.recipe.batch);
-    let mut watch = Watch { progress: work.progress, name: &label };
-    let outcome = launch::train(work.machinery, folder, order, &mut watch);
-    work.progress.end(&label);
-    let outcome = outcome.map_err(|error| refuse(name, error))?;
-    let digests = FILES.map(|file| digest_of(&folder.path().join(file)).unwrap_or_default()).to_vec();
-    let finished = Finished { outcome, digests };
-    folder.write_result(&kept, &finished)?;
-    Ok(finished.outcome)
-}
-
-/// What is kept of a training beside its files.
-#[derive(Serialize, Deserialize)]
-struct Finished {
-    outcome: TrainingOutcome,
-    /// BLAKE3 of each of [`FILES`]: what is damaged is trained again.
-    digests: Vec<String>,
-}
-
-/// The BLAKE3 of a file; `None` where it can't be read.
-fn digest_of(path: &Path) -> Option<String> {
-    let mut hasher = blake3::Hasher::new();
-    let mut file = std::fs::File::open(path).ok()?;
-    std::io::copy(&mut file, &mut hasher).ok()?;
-    Some(hasher.finalize().to_hex().to_string())
-}
-
-fn refuse(name: &str, error: LaunchError) -> Error {
-    match error {
-        LaunchError::Interrupted => Error::Interrupted,
-        LaunchError::Store(error) => error.into(),
-        LaunchError::Start(_) | LaunchError::Refused(_) => Error::Worker(error.to_string()),
-        other => Error::NoModel { path: name.to_owned(), fault: other.fault(), reasons: other.to_string() },
-    }
-}
-
-fn outputs(path: &Path) -> Result<Vec<f64>, Error> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| Error::Worker(format!("{}: {error}", crate::base::path_text::show(path))))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|error| Error::Worker(error.to_string()))?;
-    let tensor = tensors.tensor("outputs").map_err(|error| Error::Worker(error.to_string()))?;
-    Ok(tensor.data().as_chunks::<4>().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes))).collect())
 }
 
 /// The file of a linear head on the last layer, fitted to the network's own features: where LP-FT begins.

@@ -116,6 +116,7 @@ pub fn recipe(way: Way, kind: Kind, [samples, validation]: [usize; 2], settings:
     };
     Recipe {
         start: if scratch { Start::Random } else { Start::Pretrained },
+        alteration: None,
         freeze: match way {
             Way::Top(layers) => Freeze::AllBut(layers),
             Way::Probe => Freeze::Everything,

@@ -7,7 +7,7 @@ use crate::rank::Error;
 use crate::rank::brute_force::tuned;
 use crate::rank::field::Ground;
 use crate::rank::tuning::Way;
-use crate::score::jackknife::student_quantile;
+use crate::score::paired;
 use crate::zoo::{Access, Model};
 
 /// How many seeds each way is run with.
@@ -48,18 +48,10 @@ pub fn run(ground: &Ground, model: &Model, advised: &str, access: &Access) -> Re
     let own = found.iter().find(|it| it.way == advised).map(|it| it.values.clone()).unwrap_or_default();
     for it in found.iter_mut().filter(|it| it.way != advised && it.values.len() == own.len() && own.len() > 1) {
         let differences: Vec<f64> = it.values.iter().zip(&own).map(|(a, b)| a - b).collect();
-        it.less_advised = Some(paired(&differences));
+        let found = paired::mean(&differences);
+        it.less_advised = found.and_then(|found| Some((found.mean, found.interval?)));
     }
     Ok(found)
-}
-
-/// The mean of differences, and the interval of Student's t.
-fn paired(differences: &[f64]) -> (f64, [f64; 2]) {
-    let count = differences.len() as f64;
-    let mean = differences.iter().sum::<f64>() / count;
-    let variance = differences.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let half = student_quantile(0.975, differences.len() - 1) * (variance / count).sqrt();
-    (mean, [mean - half, mean + half])
 }
 
 fn value(ground: &Ground, model: &Model, way: Way, offset: u64, access: &Access) -> Result<f64, Error> {
