@@ -34,7 +34,7 @@ pub mod worker;
 pub use head::{Dense, Head};
 pub use limits::{Bounds, Limits};
 pub use order::{
-    Alteration, Assignment, Attached, Commission, Description, Extractor, LayerDescription, LayerSet, NetworkPlan,
+    Assignment, Attached, Commission, Description, Disturbance, Extractor, LayerDescription, LayerSet, NetworkPlan,
     OnnxRunner, Order, PortablePath, Precision, RuntimeChoice, TokenOrder,
 };
 pub use sample_files::{SampleFiles, SamplesError};

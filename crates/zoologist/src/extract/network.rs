@@ -8,7 +8,7 @@ use super::onnx::{
     CostPlan, FeatureSource, Graph, LayerValue, ModelBytes, ModelError, Part, PictureInput, PooledAs, Pooling, Signal,
     VectorFrom,
 };
-use super::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
+use super::order::{Description, Disturbance, LayerDescription, LayerSet, NetworkPlan};
 use super::picture::Rgb;
 use super::preprocess;
 use super::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
@@ -39,16 +39,16 @@ pub struct Network {
 pub fn load(
     plan: &NetworkPlan,
     preprocessing: &Preprocessing,
-    altered: Option<Alteration>,
+    disturbed: Option<Disturbance>,
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Network>), ModelError> {
     if let Form::Native { .. } = plan.form {
-        return native::load(plan, preprocessing, altered, runtime, threads);
+        return native::load(plan, preprocessing, disturbed, runtime, threads);
     }
     let mut bytes = ModelBytes::of(plan)?;
-    if let Some(alteration) = altered {
-        bytes.alter(alteration)?;
+    if let Some(disturbance) = disturbed {
+        bytes.disturb(disturbance)?;
     }
     let graph = Graph::parse(&bytes.model)?;
     let input = graph.picture_input()?;

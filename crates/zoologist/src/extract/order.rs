@@ -191,7 +191,7 @@ pub enum Precision {
 
 /// What is done to a network's weights before it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Alteration {
+pub enum Disturbance {
     /// The numbers of each tensor in random order.
     Permuted(Seed),
     /// Rounded.

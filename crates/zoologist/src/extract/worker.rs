@@ -27,7 +27,8 @@ use super::limits;
 use super::network::{self, Network};
 use super::onnx::ModelError;
 use super::order::{
-    Alteration, Assignment, Attached, Commission, Description, Extractor, NetworkPlan, Order, RuntimeChoice, TokenOrder,
+    Assignment, Attached, Commission, Description, Disturbance, Extractor, NetworkPlan, Order, RuntimeChoice,
+    TokenOrder,
 };
 use super::picture;
 use super::queue::Queue;
@@ -390,10 +391,10 @@ fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Resu
     match &order.extractor {
         Extractor::Network(plan) => networks(order, plan, None, open_runtime),
         Extractor::PermutedNetwork(plan, seed) => {
-            networks(order, plan, Some(Alteration::Permuted(*seed)), open_runtime)
+            networks(order, plan, Some(Disturbance::Permuted(*seed)), open_runtime)
         }
         Extractor::RoundedNetwork(plan, precision) => {
-            networks(order, plan, Some(Alteration::Rounded(*precision)), open_runtime)
+            networks(order, plan, Some(Disturbance::Rounded(*precision)), open_runtime)
         }
         Extractor::PerceptualHash => {
             Ok((baseline::perceptual_hash_description(), each(order, || Machine::PerceptualHash)))
@@ -422,21 +423,21 @@ fn machines(order: &Order, samples: &Samples, open_runtime: OpenRuntime) -> Resu
 fn networks(
     order: &Order,
     plan: &NetworkPlan,
-    altered: Option<Alteration>,
+    disturbed: Option<Disturbance>,
     open_runtime: OpenRuntime,
 ) -> Result<Ready, WorkerError> {
     if let (Form::Static, ModelInput::Texts(settings)) = (&plan.form, &plan.input) {
-        let (description, table) = Embeddings::load(plan, settings, altered)?;
+        let (description, table) = Embeddings::load(plan, settings, disturbed)?;
         return Ok((description, each(order, || Machine::Embeddings(table.clone()))));
     }
     let runtime = open_runtime(order.runtime.as_ref().unwrap_or(&RuntimeChoice::Rten))?;
     Ok(match &plan.input {
         ModelInput::Pictures(preprocessing) => {
-            let (description, networks) = network::load(plan, preprocessing, altered, &*runtime, order.threads)?;
+            let (description, networks) = network::load(plan, preprocessing, disturbed, &*runtime, order.threads)?;
             (description, networks.into_iter().map(|network| Machine::Network(Box::new(network))).collect())
         }
         ModelInput::Texts(settings) => {
-            let (description, mut encoders) = load_encoder(plan, settings, altered, &*runtime, order.threads)?;
+            let (description, mut encoders) = load_encoder(plan, settings, disturbed, &*runtime, order.threads)?;
             if let Some(first) = encoders.first_mut()
                 && !first.gives_numbers()?
             {

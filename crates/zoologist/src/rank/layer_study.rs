@@ -10,7 +10,7 @@ use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure, Unusable, Wanted};
 use super::layers::View;
 use super::plan::Progress;
-use super::retraining::{self, Retraining};
+use super::retraining::{self, Retraining, Subject};
 use super::samples::{self, Samples};
 use super::scoring::{self, Scored};
 use crate::base::{Fail, Features, Seed, Values};
@@ -118,7 +118,8 @@ pub fn study(
     let probed: Vec<Probed> = rows.iter().map(|(row, probe)| Probed { row, probe: probe.as_ref() }).collect();
     let verdict = verdict(&probed, scored.targets.task());
     let layers: Vec<LayerRow> = rows.into_iter().map(|(row, _)| row).collect();
-    let retrain = |what: &Retraining| retraining::run(&model, plan, what, &layers, access, machinery, progress);
+    let subject = Subject { model: &model, plan, probed: &layers, begun };
+    let retrain = |what: &Retraining| retraining::run(subject, what, access, machinery, progress);
     let studies = plan.retraining.as_ref().map(retrain).transpose()?;
     Ok(LayerStudy {
         schema: 1,

@@ -2,10 +2,10 @@
 
 use super::{Network, OPEN_EDGE};
 use crate::extract::onnx::{ModelError, Pooling};
-use crate::extract::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
+use crate::extract::order::{Description, Disturbance, LayerDescription, LayerSet, NetworkPlan};
 use crate::extract::preprocess;
 use crate::extract::runtime::{NetworkBytes, Runtime};
-use crate::extract::text::{alter_native, read_native};
+use crate::extract::text::{disturb_native, read_native};
 use crate::zoo::preprocessing::{Layout, Preprocessing, Size};
 
 /// The input of such a network.
@@ -17,7 +17,7 @@ const LOGITS: &str = "logits";
 pub fn load(
     plan: &NetworkPlan,
     preprocessing: &Preprocessing,
-    altered: Option<Alteration>,
+    disturbed: Option<Disturbance>,
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Network>), ModelError> {
@@ -25,8 +25,8 @@ pub fn load(
         return Err(ModelError::Unfit("networks that are built in take NCHW pictures: mend the preprocessing".into()));
     }
     let mut bytes = read_native(plan)?;
-    if let Some(alteration) = altered {
-        alter_native(&mut bytes.weights, alteration)?;
+    if let Some(disturbance) = disturbed {
+        disturb_native(&mut bytes.weights, disturbance)?;
     }
     let edge = OPEN_EDGE as u32;
     let size = preprocess::input_size(preprocessing).unwrap_or(Size { height: edge, width: edge });

@@ -31,7 +31,7 @@ pub use weights::{Content, Weight};
 pub use wire::{Added, AddedAttribute, AddedNode, AddedTensor};
 
 use super::files;
-use super::order::{Alteration, NetworkPlan, Precision};
+use super::order::{Disturbance, NetworkPlan, Precision};
 use crate::base::path_text::{escape, show};
 use crate::base::{Fail, Fault};
 
@@ -132,7 +132,7 @@ impl ModelBytes {
     }
 
     /// Permutes or rounds the numbers of each floating-point tensor.
-    pub fn alter(&mut self, alteration: Alteration) -> Result<(), ModelError> {
+    pub fn disturb(&mut self, disturbance: Disturbance) -> Result<(), ModelError> {
         for (place, tensor) in wire::tensors(&self.model)?.into_iter().enumerate() {
             let Some(width) = tensor.float_width else { continue };
             let bytes = match tensor.place {
@@ -142,7 +142,7 @@ impl ModelBytes {
                     bytes.get_mut(range)
                 }),
             };
-            alter(bytes.ok_or(ModelError::Damaged)?, width, alteration, &format!("{place} {}", tensor.name));
+            disturb(bytes.ok_or(ModelError::Damaged)?, width, disturbance, &format!("{place} {}", tensor.name));
         }
         Ok(())
     }
@@ -159,15 +159,15 @@ fn span(size: usize, offset: u64, length: Option<u64>) -> Option<Range<usize>> {
 }
 
 /// Permutes or rounds numbers of `width` bytes. Only single precision is rounded: the others are not wider.
-pub(super) fn alter(bytes: &mut [u8], width: usize, alteration: Alteration, name: &str) {
-    match alteration {
-        Alteration::Permuted(seed) => permute(bytes, width, seed.stream("permuted weights", name)),
-        Alteration::Rounded(precision) if width == 4 => {
+pub(super) fn disturb(bytes: &mut [u8], width: usize, disturbance: Disturbance, name: &str) {
+    match disturbance {
+        Disturbance::Permuted(seed) => permute(bytes, width, seed.stream("permuted weights", name)),
+        Disturbance::Rounded(precision) if width == 4 => {
             for number in bytes.as_chunks_mut::<4>().0 {
                 *number = rounded(f32::from_le_bytes(*number), precision).to_le_bytes();
             }
         }
-        Alteration::Rounded(_) => {}
+        Disturbance::Rounded(_) => {}
     }
 }
 

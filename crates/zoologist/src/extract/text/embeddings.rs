@@ -19,7 +19,7 @@ use crate::base::path_text::{escape, show};
 use crate::data;
 use crate::extract::files;
 use crate::extract::onnx::{ModelError, permute, rounded};
-use crate::extract::order::{Alteration, Description, LayerSet, NetworkPlan};
+use crate::extract::order::{Description, Disturbance, LayerSet, NetworkPlan};
 use crate::store::Text;
 use crate::zoo::{TextSettings, TokenPooling, Vocabulary};
 
@@ -57,17 +57,17 @@ impl Embeddings {
     pub fn load(
         plan: &NetworkPlan,
         settings: &TextSettings,
-        altered: Option<Alteration>,
+        disturbed: Option<Disturbance>,
     ) -> Result<(Description, Self), ModelError> {
         if plan.layers == LayerSet::Head {
             return Err(ModelError::Unfit("a table of embeddings has no head: tune it first".to_owned()));
         }
         let mut table = read(&files::checked(&plan.folder, &plan.weights)?)?;
-        match altered {
-            Some(Alteration::Permuted(seed)) => {
+        match disturbed {
+            Some(Disturbance::Permuted(seed)) => {
                 permute(&mut table.values, 1, seed.stream("permuted weights", "embedding table"));
             }
-            Some(Alteration::Rounded(precision)) => {
+            Some(Disturbance::Rounded(precision)) => {
                 table.values.iter_mut().for_each(|value| *value = rounded(*value, precision));
             }
             None => {}

@@ -11,7 +11,7 @@ use crate::extract::Dense;
 use crate::extract::behaviour::{BehaviourOrder, Largest, largest};
 use crate::extract::network::HEAD;
 use crate::extract::onnx::{Graph, ModelBytes, ModelError};
-use crate::extract::order::{Alteration, Description, LayerDescription, LayerSet, NetworkPlan};
+use crate::extract::order::{Description, Disturbance, LayerDescription, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Session, Tensor};
 use crate::store::Text;
 use crate::zoo::{Form, TextSettings, TokenPooling};
@@ -87,13 +87,13 @@ pub struct Layer {
 pub fn load(
     plan: &NetworkPlan,
     settings: &TextSettings,
-    altered: Option<Alteration>,
+    disturbed: Option<Disturbance>,
     runtime: &dyn Runtime,
     threads: usize,
 ) -> Result<(Description, Vec<Encoder>), ModelError> {
     let ready = match plan.form {
-        Form::Native { .. } => native::ready(plan, altered, runtime)?,
-        Form::Onnx | Form::Static => onnx::ready(plan, settings.pooling, altered, runtime)?,
+        Form::Native { .. } => native::ready(plan, disturbed, runtime)?,
+        Form::Onnx | Form::Static => onnx::ready(plan, settings.pooling, disturbed, runtime)?,
     };
     let tokens = Tokens::load(&plan.folder, settings, vec![], ready.positions)?;
     let inputs: Vec<&str> = ready.inputs.iter().map(|(name, _)| name.as_str()).collect();

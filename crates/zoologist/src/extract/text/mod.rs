@@ -17,7 +17,7 @@ mod tokens;
 pub use count::{TokenCounts, count};
 pub use embeddings::{Embeddings, numbers};
 pub use encoder::{Encoder, load as load_encoder};
-pub use native::{alter_weights as alter_native, read as read_native};
+pub use native::{disturb_weights as disturb_native, read as read_native};
 pub use onnx::parts;
 #[cfg(test)]
 pub use pooling::pooled;

@@ -5,17 +5,17 @@ use safetensors::{Dtype, SafeTensors};
 use super::encoder::{Layer, REFERENCE_LENGTH, Ready, Role};
 use crate::base::path_text::show;
 use crate::data;
-use crate::extract::onnx::{ModelError, alter};
-use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
+use crate::extract::onnx::{ModelError, disturb};
+use crate::extract::order::{Disturbance, LayerSet, NetworkPlan};
 use crate::extract::runtime::{NativeBytes, NetworkBytes, Runtime};
 use crate::extract::{Dense, files};
 
 /// Reads the files of an encoder and asks the runtime what it is.
-pub fn ready(plan: &NetworkPlan, altered: Option<Alteration>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
+pub fn ready(plan: &NetworkPlan, disturbed: Option<Disturbance>, runtime: &dyn Runtime) -> Result<Ready, ModelError> {
     let mut network = read(plan)?;
     let head = if plan.layers == LayerSet::Head { Some(head(plan, &network.weights)?) } else { None };
-    if let Some(alteration) = altered {
-        alter_weights(&mut network.weights, alteration)?;
+    if let Some(disturbance) = disturbed {
+        disturb_weights(&mut network.weights, disturbance)?;
     }
     let facts = runtime.encoder(&network, REFERENCE_LENGTH)?;
     let last = facts.multiply_adds.len().saturating_sub(1);
@@ -74,7 +74,7 @@ pub fn read(plan: &NetworkPlan) -> Result<NativeBytes, ModelError> {
 }
 
 /// Permutes or rounds the numbers of each tensor.
-pub fn alter_weights(file: &mut [u8], alteration: Alteration) -> Result<(), ModelError> {
+pub fn disturb_weights(file: &mut [u8], disturbance: Disturbance) -> Result<(), ModelError> {
     let damaged = |_| ModelError::Unfit("model.safetensors is damaged or cut off. Fetch it again".to_owned());
     let (header, metadata) = SafeTensors::read_metadata(file).map_err(damaged)?;
     let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
@@ -85,7 +85,7 @@ pub fn alter_weights(file: &mut [u8], alteration: Alteration) -> Result<(), Mode
         let width = tensor.dtype.bitsize() / 8;
         let floats = format!("{:?}", tensor.dtype).contains('F');
         if let Some(bytes) = file.get_mut(start + from..start + to).filter(|_| floats && width > 0) {
-            alter(bytes, width, alteration, &name);
+            disturb(bytes, width, disturbance, &name);
         }
     }
     Ok(())

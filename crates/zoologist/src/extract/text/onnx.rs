@@ -6,7 +6,7 @@ use crate::extract::network::layers_to;
 use crate::extract::onnx::{
     CostPlan, FeatureSource, Graph, LayerValue, ModelBytes, ModelError, Part, PooledAs, Pooling, TextInputs, VectorFrom,
 };
-use crate::extract::order::{Alteration, LayerSet, NetworkPlan};
+use crate::extract::order::{Disturbance, LayerSet, NetworkPlan};
 use crate::extract::runtime::{Input, NetworkBytes, Runtime, Tensor};
 use crate::zoo::TokenPooling;
 
@@ -14,12 +14,12 @@ use crate::zoo::TokenPooling;
 pub fn ready(
     plan: &NetworkPlan,
     pooling: TokenPooling,
-    altered: Option<Alteration>,
+    disturbed: Option<Disturbance>,
     runtime: &dyn Runtime,
 ) -> Result<Ready, ModelError> {
     let mut bytes = ModelBytes::of(plan)?;
-    if let Some(alteration) = altered {
-        bytes.alter(alteration)?;
+    if let Some(disturbance) = disturbed {
+        bytes.disturb(disturbance)?;
     }
     let graph = Graph::parse(&bytes.model)?;
     let Tried { found, mut inputs, source, layers, trial } = Tried::new(plan, &bytes, &graph, runtime)?;

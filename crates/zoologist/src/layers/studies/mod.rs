@@ -60,6 +60,17 @@ pub struct Studies {
     /// The shortened model, if one was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub export: Option<Exported>,
+    /// Seconds; differs between two equal runs.
+    pub timing: StudiesTiming,
+}
+
+/// How long the runs took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct StudiesTiming {
+    /// What was estimated before the first of them, where none was in the store.
+    pub estimated_seconds: f64,
+    /// What they took now.
+    pub seconds: f64,
 }
 
 /// A shortened model that was written.

@@ -16,7 +16,7 @@ mod variants;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use variants::{Keep, Kind};
 
@@ -28,7 +28,7 @@ use crate::extract::launch::Machinery;
 use crate::extract::training::{BlockFacts, Mode};
 use crate::extract::{LayerSet, NetworkPlan};
 use crate::layers::LayerRow;
-use crate::layers::studies::{self, CurveAgreement, Recipe, Studies, Study, StudyRow};
+use crate::layers::studies::{self, CurveAgreement, Recipe, Studies, StudiesTiming, Study, StudyRow};
 use crate::zoo::{Access, Model, ModelInput};
 use cost::Cost;
 use runs::Runs;
@@ -80,16 +80,28 @@ struct Probes {
     shares: BTreeMap<usize, f64>,
 }
 
-/// Makes the studies. `probed` are the layers of the same network.
+/// What is studied.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What was asked of it.
+    pub plan: &'a StudyPlan,
+    /// The layers of the same network, probed.
+    pub probed: &'a [LayerRow],
+    /// When all began: a budget counts from there.
+    pub begun: Instant,
+}
+
+/// Makes the studies.
 pub fn run(
-    model: &Model,
-    plan: &StudyPlan,
+    subject: Subject,
     retraining: &Retraining,
-    probed: &[LayerRow],
     access: &Access,
     machinery: &Machinery,
     progress: &dyn Progress,
 ) -> Result<Studies, Error> {
+    let Subject { model, plan, probed, begun } = subject;
     tuning::refuse_existing(retraining.export.as_deref())?;
     let network = candidate::plan(model, LayerSet::Last, plan.pooling);
     let mut runs = Runs::open(model, network, plan, retraining, machinery, progress)?;
@@ -107,9 +119,11 @@ pub fn run(
     let scope = Scope { sizes: runs.sizes.clone(), seeds: retraining.seeds, variants };
     let probes = Probes::of(probed, &look.blocks, runs.is_text());
     let cost = Cost::measured(&runs, &probes.shares, look.blocks.len())?;
-    let (scope, mut gave_up) = budget::fitted(scope, &cost, retraining.budget)?;
-    progress.say(&budget::announcement(&scope, &cost, retraining.budget, &gave_up));
-    let mut table = Table::new(scope, cost, retraining.budget);
+    let budget = retraining.budget.map(|budget| runs.left_of(budget, begun)).transpose()?;
+    let (scope, mut gave_up) = budget::fitted(scope, &cost, budget)?;
+    progress.say(&budget::announcement(&scope, &cost, budget, &gave_up));
+    let estimated_seconds = cost.of_all(&scope);
+    let mut table = Table::new(scope, cost, budget);
     table.fill(&mut runs, progress)?;
     if retraining.keep == Keep::Bisect {
         table.bisect(&mut runs, retraining, look.blocks.len(), progress)?;
@@ -142,6 +156,7 @@ pub fn run(
         gave_up,
         impossible,
         export: None,
+        timing: StudiesTiming { estimated_seconds, seconds: table.seconds() },
     };
     if let Some(output) = &retraining.export {
         let exported = export::run(plan, retraining, &found, output, access, machinery, progress)?;

@@ -1,7 +1,7 @@
 //! One run after the other: what is ordered, what comes back, and what of it the store has already.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -259,6 +259,26 @@ impl<'a> Runs<'a> {
         }
         kept.write_result(&key, &found)?;
         Ok(found)
+    }
+
+    /// What is left of a budget for the runs. What was left first stays: the same command is to plan the same runs.
+    pub fn left_of(&self, budget: Duration, begun: Instant) -> Result<Duration, Error> {
+        let asked = format!("{:?} {:?} {:?}", self.retraining, self.network, self.sizes);
+        let parts = [
+            ("what", "time for the runs of a study"),
+            ("asked", asked.as_str()),
+            ("data", &self.samples[0].job.digest),
+            ("seed", &self.plan.seed.0.to_string()),
+            ("threads", &self.machinery.threads.to_string()),
+        ];
+        let key = Key::of(&parts);
+        let folder = self.machinery.store.job(&key)?;
+        if let Some(left) = folder.result(&key)? {
+            return Ok(left);
+        }
+        let left = budget.saturating_sub(begun.elapsed());
+        folder.write_result(&key, &left)?;
+        Ok(left)
     }
 
     /// Makes a run, or takes it from the store.

@@ -120,6 +120,11 @@ impl Table {
         Ok(row.and_then(|row| row.interval).is_some_and(|[_, high]| high >= -delta))
     }
 
+    /// Seconds since the runs began.
+    pub fn seconds(&self) -> f64 {
+        self.begun.elapsed().as_secs_f64()
+    }
+
     /// What the values are.
     pub fn metric(&self) -> &'static str {
         self.ran.values().next().map_or("accuracy", |ran| ran.judgement.metric)
