@@ -1,6 +1,6 @@
 //! Progress on the error output: a bar with an estimate of the time left, and remarks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const PHASE: &str = "";
 pub struct Bars {
     quiet: bool,
     all: MultiProgress,
+    /// Remarks that were made: the same one is made once.
+    said: Mutex<BTreeSet<String>>,
     /// What runs, by name.
     running: Mutex<BTreeMap<String, ProgressBar>>,
 }
@@ -22,7 +24,7 @@ impl Bars {
     /// Progress for a terminal; remarks only where the error output is none; nothing if `quiet`.
     pub fn new(quiet: bool) -> Self {
         let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        Self { quiet, all: MultiProgress::with_draw_target(target), running: Mutex::default() }
+        Self { quiet, all: MultiProgress::with_draw_target(target), said: Mutex::default(), running: Mutex::default() }
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<String, ProgressBar>> {
@@ -47,7 +49,8 @@ impl Drop for Bars {
 
 impl Progress for Bars {
     fn say(&self, sentence: &str) {
-        if !self.quiet {
+        let is_new = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(sentence.to_owned());
+        if !self.quiet && is_new {
             // Remarks must not be torn by the bars; nobody hears them if the error output is closed.
             self.all.suspend(|| {
                 let _ = std::io::Write::write_all(&mut anstream::stderr(), format!("{sentence}\n").as_bytes());

@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! floor 5  report    renders plain results
-//! floor 4  rank, inspect, evaluate    the pipeline: data and zoo to a ranking; what a path is; scores against the truth
+//! floor 4  rank, inspect, evaluate, tabular    the pipeline: data and zoo to a ranking; what a path is; scores against the
+//!          truth; searches of tables
 //! floor 3  layers, vet    what a model's layers are worth; what is wrong or risky about a model
 //! floor 2  score, extract     pure maths over statistics; the worker that runs models
-//! floor 1  stats, data, zoo, store    the ground: each knows none of the others
+//! floor 1  stats, data, zoo, store, search    the ground: each knows none of the others
 //! floor 0  base      the few values everybody speaks of
 //! ```
 
@@ -20,7 +21,9 @@ pub mod layers;
 pub mod rank;
 pub mod report;
 pub mod score;
+pub mod search;
 pub mod stats;
 pub mod store;
+pub mod tabular;
 pub mod vet;
 pub mod zoo;

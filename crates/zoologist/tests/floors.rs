@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 /// The modules of each floor, from the ground up.
 const FLOORS: [&[&str]; 6] = [
     &["base"],
-    &["stats", "data", "zoo", "store"],
+    &["stats", "data", "zoo", "store", "search"],
     &["score", "extract"],
     &["layers", "vet"],
-    &["rank", "inspect", "evaluate"],
+    &["rank", "inspect", "evaluate", "tabular"],
     &["report"],
 ];
 

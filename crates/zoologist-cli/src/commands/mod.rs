@@ -9,6 +9,7 @@ mod machinery;
 mod predict;
 mod rank;
 mod score;
+mod search;
 mod statistics;
 mod tune;
 mod vet;
@@ -32,6 +33,7 @@ pub fn run(options: Options) -> Result<Outcome> {
         Command::Stats(options) => statistics::make(&global, &options),
         Command::Merge(options) => statistics::merge(&global, &options),
         Command::Evaluate(options) => evaluate::run(&global, &options),
+        Command::Search(options) => search::run(&global, &options),
         Command::Extract(options) => extract::run(&global, &options),
         Command::Inspect(options) => inspect::run(&global, &options),
         Command::Zoo(options) => zoo::run(&global, &options),

@@ -3,6 +3,7 @@
 mod data;
 mod names;
 mod retraining;
+mod search;
 mod tuning;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use zoologist::zoo::PRESETS;
 pub use data::DataOptions;
 pub use names::*;
 pub use retraining::RetrainingOptions;
+pub use search::Search;
 pub use tuning::{Predict, TrainingOptions, Tune};
 
 use crate::limits::LimitOptions;
@@ -77,6 +79,8 @@ pub enum Command {
     Merge(Merge),
     /// Does a score's ranking agree with true accuracies? Correlations, intervals, baselines
     Evaluate(Evaluate),
+    /// Compare ways of searching on a table of everything that was tried: MdeNAS, its kin, and what they must beat
+    Search(Search),
     /// Write the features that a model gives for your pictures
     Extract(Extract),
     /// Say what a data set, a model, a zoo or a file of features is, or why it can't be used

@@ -10,7 +10,15 @@
 pub struct Seed(pub u64);
 
 /// An endless stream of random numbers.
-pub struct Stream(blake3::OutputReader);
+pub struct Stream {
+    reader: blake3::OutputReader,
+    /// What was read of it last, and how much of that was given out: the generator makes 64 bytes at a time.
+    block: [u8; BLOCK],
+    used: usize,
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 64;
 
 impl Seed {
     /// The stream of that name, for example `("order", "cat")`.
@@ -28,15 +36,20 @@ impl Seed {
         hasher.update(&(purpose.len() as u64).to_le_bytes());
         hasher.update(purpose.as_bytes());
         hasher.update(name.as_bytes());
-        Stream(hasher.finalize_xof())
+        Stream { reader: hasher.finalize_xof(), block: [0; BLOCK], used: BLOCK }
     }
 }
 
 impl Stream {
     /// 64 random bits.
     pub fn bits(&mut self) -> u64 {
+        if self.used == BLOCK {
+            self.reader.fill(&mut self.block);
+            self.used = 0;
+        }
         let mut bytes = [0; 8];
-        self.0.fill(&mut bytes);
+        bytes.copy_from_slice(&self.block[self.used..self.used + 8]);
+        self.used += 8;
         u64::from_le_bytes(bytes)
     }
 
@@ -55,5 +68,21 @@ impl Stream {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seed;
+
+    #[test]
+    fn numbers_follow_one_another_without_a_gap_across_blocks() {
+        let mut stream = Seed(3).stream("test", "blocks");
+        let found: Vec<u64> = (0..20).map(|_| stream.bits()).collect();
+        let mut bytes = [0; 160];
+        let mut reader = Seed(3).stream("test", "blocks").reader;
+        reader.fill(&mut bytes);
+        let expected: Vec<u64> = bytes.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        assert_eq!(found, expected);
     }
 }

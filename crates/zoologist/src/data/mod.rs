@@ -25,6 +25,7 @@ pub mod rows;
 mod strata;
 mod table;
 mod text_lines;
+pub mod tried;
 mod walk;
 
 pub(crate) use array::decode::half;

@@ -22,5 +22,6 @@ mod curves;
 mod rows;
 #[cfg(test)]
 mod sample;
+pub mod search;
 mod studies;
 mod words;
