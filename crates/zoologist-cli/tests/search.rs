@@ -11,16 +11,16 @@ use serde_json::Value;
 
 /// Every architecture of four choices of three options; the more often 2, the better, but for a trap.
 fn table(fixture: &Fixture, leave_out: bool) {
-    let mut text = "arch,quick,final,loss,flops\n".to_owned();
+    let mut lines = vec!["arch,quick,final,loss,flops".to_owned()];
     for code in 0..81_u32 {
         let digits: Vec<u32> = (0..4).map(|place| code / 3_u32.pow(place) % 3).collect();
         let value = 10 * digits.iter().sum::<u32>() + digits[0] * digits[1];
         if !(leave_out && code % 7 == 3) {
             let name: String = digits.iter().map(ToString::to_string).collect();
-            text += &format!("{name},{value},{},{},{}\n", value + 1, 100 - value, code + 1);
+            lines.push(format!("{name},{value},{},{},{}", value + 1, 100 - value, code + 1));
         }
     }
-    fs::write(fixture.path("table.csv"), text).unwrap();
+    fs::write(fixture.path("table.csv"), lines.join("\n") + "\n").unwrap();
 }
 
 const SHORT: [&str; 8] = ["search", "--table", "table.csv", "--choices", "arch", "--search", "quick", "--json"];

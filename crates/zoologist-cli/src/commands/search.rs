@@ -12,13 +12,13 @@ pub fn run(global: &Global, options: &Search) -> Result<Outcome> {
     let methods = options.methods();
     let many = options.methods.iter().chain([&options.against]).find(|method| method.needs_fidelities());
     if let Some(method) = many {
-        return Err(Failure::usage(&format!("{method} needs evaluations of several costs, and a table has one")));
+        return Err(Failure::usage(format!("{method} needs evaluations of several costs, and a table has one")));
     }
     let request = Request {
         table: options.table.clone(),
         choices: options.choices.clone(),
-        search: options.search.clone(),
-        report: if options.report.is_empty() { options.search.clone() } else { options.report.clone() },
+        search: options.seen.clone(),
+        report: if options.report.is_empty() { options.seen.clone() } else { options.report.clone() },
         cost: options.cost.clone(),
         minimises: options.minimise,
         methods,

@@ -15,8 +15,8 @@ pub struct Search {
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', required = true)]
     pub choices: Vec<String>,
     /// The columns that the search sees, one comparison each
-    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', required = true)]
-    pub search: Vec<String>,
+    #[arg(long = "search", value_name = "COLUMN,…", value_delimiter = ',', required = true)]
+    pub seen: Vec<String>,
     /// The columns that judge what was found, one for each of --search [default: the same]
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
     pub report: Vec<String>,

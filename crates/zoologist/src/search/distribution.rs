@@ -104,7 +104,7 @@ mod tests {
         let mut stream = Seed(0).stream("test", "draws");
         let mut counts = [0; 3];
         (0..10_000).for_each(|_| counts[usize::from(distribution.sample(&space, &mut stream)[0])] += 1);
-        assert!(counts[1] == 0 && (counts[0] as i32 - 2000).abs() < 160, "{counts:?}");
+        assert!(counts[1] == 0 && (counts[0] - 2000_i32).abs() < 160, "{counts:?}");
         assert_eq!(drawn(&[0.5, 0.4999, 0.0], 0.999_95), 1);
     }
 

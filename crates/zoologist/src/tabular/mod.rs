@@ -83,7 +83,7 @@ pub struct Part {
     pub budget: usize,
     /// The best that could have been found, by the column that judges.
     pub best_possible: f64,
-    /// What the one that is best by the search's column is worth: the limit of whoever trusts that column.
+    /// What the one that is best by the search's column is worth (of several the mean): the limit of whoever trusts it.
     pub best_by_search: f64,
     /// The methods.
     pub methods: Vec<MethodRow>,
@@ -186,13 +186,15 @@ fn part(
         })
         .collect();
     let against = methods.iter().position(|method| *method == request.against).unwrap_or(0);
-    let best_row = (0..seen.len()).max_by(|&a, &b| seen[a].total_cmp(&seen[b]).then(b.cmp(&a))).unwrap_or(0);
+    let highest = seen.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let at_best: Vec<f64> =
+        seen.iter().zip(judging).filter(|(seen, _)| **seen >= highest).map(|(_, judged)| *judged).collect();
     Part {
         search: search.clone(),
         report: report.clone(),
         budget,
         best_possible: sign * judging.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        best_by_search: sign * judging[best_row],
+        best_by_search: sign * at_best.iter().sum::<f64>() / at_best.len() as f64,
         methods: methods
             .iter()
             .zip(&runs)

@@ -181,7 +181,7 @@ mod tests {
             assert!(fitted.variants.iter().any(|variant| variant.how == How::Anew));
         }
         let (_, said) = fitted(whole.clone(), &cost, Some(Duration::from_secs_f64(0.6 * all))).unwrap();
-        assert_eq!(said, ["the study of windows", "seeds: 3 in place of 5"]);
+        assert_eq!(said, ["the study of the order", "seeds: 3 in place of 5"]);
         assert!(matches!(fitted(whole, &cost, Some(Duration::from_secs(5))), Err(Error::Budget { .. })));
     }
 }

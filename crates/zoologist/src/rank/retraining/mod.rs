@@ -4,7 +4,7 @@
 //! look at the network ─► variants ─► cost of each ─► what fits the budget ─► runs (seed by seed, from the store) ─► rows ─► answer
 //! ```
 //!
-//! A run is one training of [`super::trained`]: kept in the store, resumed from its checkpoint. How long a step takes is
+//! A run is one training: kept in the store, resumed from its checkpoint. How long a step takes is
 //! measured once and kept too, so that the same command, begun again, plans the same runs.
 
 mod budget;
