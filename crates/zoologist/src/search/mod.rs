@@ -27,7 +27,7 @@
 //!     searcher.tell(&trial, value);
 //!     history.push(trial, value);
 //! }
-//! assert_eq!(history.best().unwrap().0, [2, 2, 2, 2]);
+//! assert_eq!(history.best().unwrap().0[..], [2, 2, 2, 2]);
 //! assert_eq!(searcher.distribution().unwrap().most_probable(&space), [2, 2, 2, 2]);
 //! ```
 
