@@ -62,7 +62,7 @@ impl Writer<'_> {
     /// A parameter as it is.
     fn tensor(&mut self, name: &str) -> Result<String, ModelError> {
         let Filled { shape, values, .. } = self.find(name)?.clone();
-        Ok(self.graph.floats(name, shape, &values))
+        Ok(self.graph.named_floats(name, shape, &values))
     }
 
     /// rows · weightᵀ + bias.
@@ -73,7 +73,7 @@ impl Writer<'_> {
             .flat_map(|column| (0..out).map(move |row| row * into + column))
             .map(|place| values[place])
             .collect();
-        let weight = self.graph.floats(&format!("{name}.weight"), vec![into, out], &turned);
+        let weight = self.graph.named_floats(&format!("{name}.weight"), vec![into, out], &turned);
         let bias = self.tensor(&format!("{name}.bias"))?;
         let product = self.graph.node("MatMul", &[rows, &weight]);
         Ok(self.graph.node("Add", &[&product, &bias]))
@@ -130,8 +130,8 @@ impl Writer<'_> {
         let each = values.len() / shape[0];
         let folded: Vec<f32> = values.iter().enumerate().map(|(place, value)| value * factors[place / each]).collect();
         let biases: Vec<f32> = (0..shape[0]).map(|channel| shift[channel] - mean[channel] * factors[channel]).collect();
-        let weight = self.graph.floats(&format!("{convolution}.weight"), shape.clone(), &folded);
-        let bias = self.graph.floats(&format!("{convolution}.bias"), vec![shape[0]], &biases);
+        let weight = self.graph.named_floats(&format!("{convolution}.weight"), shape.clone(), &folded);
+        let bias = self.graph.named_floats(&format!("{convolution}.bias"), vec![shape[0]], &biases);
         let found = self.graph.node_with("Conv", &[maps, &weight, &bias], attributes);
         if !clamps {
             return Ok(found);

@@ -2,6 +2,8 @@
 //!
 //! Operators of opset 17, in which `LayerNormalization` came and reductions still have their axes as an attribute.
 
+use std::collections::HashSet;
+
 use super::ModelError;
 use super::graph::Graph;
 use super::headed::{Part, VectorFrom};
@@ -11,11 +13,22 @@ use crate::extract::head::{Dense, Head};
 /// The version of the operators.
 const OPSET: usize = 17;
 
-/// A graph on its way.
-#[derive(Debug, Default)]
+/// Nodes and constants on their way: a graph of their own, or what is appended to one.
+#[derive(Debug)]
 pub struct Composer {
     added: Added,
+    /// How everything that gets no name of its own is called, with a number behind it.
+    prefix: &'static str,
+    /// Names that another graph has already.
+    taken: HashSet<String>,
+    /// How many names were made.
     names: usize,
+}
+
+impl Default for Composer {
+    fn default() -> Self {
+        Self { added: Added::default(), prefix: "value", taken: HashSet::new(), names: 0 }
+    }
 }
 
 /// A whole file and what its values are called.
@@ -30,6 +43,23 @@ pub struct Composed {
 }
 
 impl Composer {
+    /// What is appended to a graph with these names.
+    pub(super) fn beside(taken: &HashSet<&str>, prefix: &'static str) -> Self {
+        Self { prefix, taken: taken.iter().map(|&name| name.to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Gives what the last node makes another name.
+    pub(super) fn rename_last(&mut self, name: &str) {
+        if let Some(last) = self.added.nodes.last_mut() {
+            name.clone_into(&mut last.output);
+        }
+    }
+
+    /// All of it.
+    pub(super) fn into_added(self) -> Added {
+        self.added
+    }
+
     /// An input of integers, with its axes open.
     pub fn integers_in(&mut self, name: &str, axes: usize) -> String {
         self.added.inputs.push((name.to_owned(), InputKind::Integers, vec![None; axes]));
@@ -42,9 +72,15 @@ impl Composer {
         name.to_owned()
     }
 
+    /// A name that nothing else has.
     fn name(&mut self) -> String {
-        self.names += 1;
-        format!("value_{}", self.names)
+        loop {
+            self.names += 1;
+            let name = format!("{}_{}", self.prefix, self.names);
+            if !self.taken.contains(&name) {
+                return name;
+            }
+        }
     }
 
     /// A node; the name of what it makes.
@@ -64,8 +100,14 @@ impl Composer {
         output
     }
 
+    /// A constant of numbers.
+    pub fn floats(&mut self, shape: Vec<usize>, values: &[f32]) -> String {
+        let name = self.name();
+        self.named_floats(&name, shape, values)
+    }
+
     /// A constant of numbers under a name of its own.
-    pub fn floats(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) -> String {
+    pub fn named_floats(&mut self, name: &str, shape: Vec<usize>, values: &[f32]) -> String {
         self.added.tensors.push(AddedTensor::floats(name.to_owned(), shape, values));
         name.to_owned()
     }
@@ -79,9 +121,7 @@ impl Composer {
 
     /// A single number.
     pub fn number(&mut self, value: f32) -> String {
-        let name = self.name();
-        self.added.tensors.push(AddedTensor::floats(name.clone(), vec![], &[value]));
-        name
+        self.floats(vec![], &[value])
     }
 
     /// The file: `features` becomes an output of that name, and a head on its vectors another one.

@@ -5,12 +5,11 @@
 //! since version 7 and `Max` to each element since 8; `CumSum` came with 11. Reductions are avoided: their axes moved
 //! from an attribute to an input.
 
-use std::collections::HashSet;
-
 use super::ModelError;
+use super::composed::Composer;
 use super::graph::{Graph, Pooling};
 use super::pooled::fresh;
-use super::wire::{Added, AddedAttribute, AddedNode, AddedTensor};
+use super::wire::{Added, AddedAttribute};
 use crate::extract::head::Head;
 use crate::zoo::TokenPooling;
 
@@ -65,7 +64,7 @@ impl Graph {
         let mut builder = Builder::new(self);
         let vectors = builder.vectors(parts, &head.columns_of(&widths)?)?;
         let logits = builder.products(vectors, head);
-        let Builder { mut added, .. } = builder;
+        let mut added = builder.composer.into_added();
         added.float_outputs = vec![(logits.clone(), vec![None, head.layers.last().map(|last| last.out)])];
         if let Some(last) = parts.last().filter(|last| !self.output_named(&last.value)) {
             added.float_outputs.push((last.value.clone(), vec![None; last.rank]));
@@ -93,48 +92,12 @@ impl Graph {
 /// Nodes and constants on their way to a graph.
 struct Builder<'a> {
     graph: &'a Graph,
-    taken: HashSet<&'a str>,
-    added: Added,
-    /// How many names were made.
-    names: usize,
+    composer: Composer,
 }
 
 impl<'a> Builder<'a> {
     fn new(graph: &'a Graph) -> Self {
-        Self { graph, taken: graph.names(), added: Added::default(), names: 0 }
-    }
-
-    /// A name that nothing else has.
-    fn name(&mut self) -> String {
-        self.names += 1;
-        fresh(&self.taken, &format!("{PREFIX}_{}", self.names))
-    }
-
-    fn node(&mut self, operator: &'static str, inputs: &[&str]) -> String {
-        self.node_with(operator, inputs, vec![])
-    }
-
-    fn node_with(
-        &mut self,
-        operator: &'static str,
-        inputs: &[&str],
-        attributes: Vec<(&'static str, AddedAttribute)>,
-    ) -> String {
-        let (inputs, output) = (inputs.iter().map(|&input| input.to_owned()).collect(), self.name());
-        self.added.nodes.push(AddedNode { operator, inputs, output: output.clone(), attributes });
-        output
-    }
-
-    fn floats(&mut self, shape: Vec<usize>, values: &[f32]) -> String {
-        let name = self.name();
-        self.added.tensors.push(AddedTensor::floats(name.clone(), shape, values));
-        name
-    }
-
-    fn integers(&mut self, shape: Vec<usize>, values: &[i64]) -> String {
-        let name = self.name();
-        self.added.tensors.push(AddedTensor::integers(name.clone(), shape, values));
-        name
+        Self { graph, composer: Composer::beside(&graph.names(), PREFIX) }
     }
 
     /// The vectors of the parts side by side, of which only these columns: [batch, columns].
@@ -152,34 +115,35 @@ impl<'a> Builder<'a> {
         let vectors: Vec<&str> = vectors.iter().map(String::as_str).collect();
         let all = match vectors[..] {
             [one] => one.to_owned(),
-            _ => self.node_with("Concat", &vectors, axis(1)),
+            _ => self.composer.node_with("Concat", &vectors, axis(1)),
         };
         if chosen.len() == width {
             return Ok(all);
         }
-        let chosen = self.integers(vec![chosen.len()], &chosen);
-        Ok(self.node_with("Gather", &[&all, &chosen], axis(1)))
+        let chosen = self.composer.integers(vec![chosen.len()], &chosen);
+        Ok(self.composer.node_with("Gather", &[&all, &chosen], axis(1)))
     }
 
     /// A tensor as one vector a sample, as [`Pooling::apply`] does it: [batch, width].
     fn of_tensor(&mut self, value: &str, pooling: Pooling) -> String {
         let pooled = match pooling {
             Pooling::None => value.to_owned(),
-            Pooling::MeanOfMap => self.node("GlobalAveragePool", &[value]),
+            Pooling::MeanOfMap => self.composer.node("GlobalAveragePool", &[value]),
             Pooling::MeanOfMapChannelsLast => self.over_positions("GlobalAveragePool", value, &[0, 3, 1, 2]),
             Pooling::MeanOfTokens => self.over_positions("GlobalAveragePool", value, &[0, 2, 1]),
             Pooling::FirstToken => {
-                let first = self.integers(vec![], &[0]);
-                self.node_with("Gather", &[value, &first], axis(1))
+                let first = self.composer.integers(vec![], &[0]);
+                self.composer.node_with("Gather", &[value, &first], axis(1))
             }
         };
-        self.node("Flatten", &[&pooled])
+        self.composer.node("Flatten", &[&pooled])
     }
 
     /// A pooling over all axes but two, which this order of axes puts first.
     fn over_positions(&mut self, operator: &'static str, value: &str, order: &[usize]) -> String {
-        let turned = self.node_with("Transpose", &[value], vec![("perm", AddedAttribute::Integers(order.to_vec()))]);
-        self.node(operator, &[&turned])
+        let turned =
+            self.composer.node_with("Transpose", &[value], vec![("perm", AddedAttribute::Integers(order.to_vec()))]);
+        self.composer.node(operator, &[&turned])
     }
 
     /// States of tokens as one vector a text, as texts are pooled outside the graph: [batch, dim].
@@ -205,58 +169,59 @@ impl<'a> Builder<'a> {
                     _ => self.shares(&real, pooling),
                 };
                 tokens.shares = Some((pooling, shares.clone()));
-                self.node("MatMul", &[&shares, states])
+                self.composer.node("MatMul", &[&shares, states])
             }
         };
-        Ok(self.node("Flatten", &[&pooled]))
+        Ok(self.composer.node("Flatten", &[&pooled]))
     }
 
     /// 1 for each real token, 0 for padding, as floats [batch, length].
     fn real_tokens(&mut self) -> Result<String, ModelError> {
         let inputs = self.graph.text_inputs()?;
         let cast = |builder: &mut Self, name: &str| {
-            builder.node_with("Cast", &[name], vec![("to", AddedAttribute::Integer(TO_FLOAT))])
+            builder.composer.node_with("Cast", &[name], vec![("to", AddedAttribute::Integer(TO_FLOAT))])
         };
         if let Some(mask) = inputs.mask {
             return Ok(cast(self, &mask.name));
         }
         let ids = cast(self, &inputs.ids.name);
-        let (zero, one) = (self.floats(vec![1], &[0.0]), self.floats(vec![1], &[1.0]));
-        let zeros = self.node("Mul", &[&ids, &zero]);
-        Ok(self.node("Add", &[&zeros, &one]))
+        let (zero, one) = (self.composer.floats(vec![1], &[0.0]), self.composer.floats(vec![1], &[1.0]));
+        let zeros = self.composer.node("Mul", &[&ids, &zero]);
+        Ok(self.composer.node("Add", &[&zeros, &one]))
     }
 
     fn reshaped(&mut self, value: &str, shape: &[i64]) -> String {
-        let shape = self.integers(vec![shape.len()], shape);
-        self.node("Reshape", &[value, &shape])
+        let shape = self.composer.integers(vec![shape.len()], shape);
+        self.composer.node("Reshape", &[value, &shape])
     }
 
     /// The share of each token in the pooled vector, [batch, 1, length]; the mean, or else the first or the last token.
     fn shares(&mut self, real: &str, pooling: TokenPooling) -> String {
         if pooling == TokenPooling::Mean {
             let (rows, columns) = (self.reshaped(real, &[0, 1, -1]), self.reshaped(real, &[0, -1, 1]));
-            let (count, one) = (self.node("MatMul", &[&rows, &columns]), self.floats(vec![1], &[1.0]));
-            let count = self.node("Max", &[&count, &one]);
-            return self.node("Div", &[&rows, &count]);
+            let (count, one) =
+                (self.composer.node("MatMul", &[&rows, &columns]), self.composer.floats(vec![1], &[1.0]));
+            let count = self.composer.node("Max", &[&count, &one]);
+            return self.composer.node("Div", &[&rows, &count]);
         }
         // How many tokens there are up to each, from the front or from the back: 1 at the one that is wanted.
-        let along = self.integers(vec![], &[1]);
+        let along = self.composer.integers(vec![], &[1]);
         let from_the_back = AddedAttribute::Integer(usize::from(pooling == TokenPooling::Last));
-        let counted = self.node_with("CumSum", &[real, &along], vec![("reverse", from_the_back)]);
-        let two = self.floats(vec![1], &[2.0]);
-        let rest = self.node("Sub", &[&two, &counted]);
-        let one = self.node("Relu", &[&rest]);
-        let share = self.node("Mul", &[&one, real]);
+        let counted = self.composer.node_with("CumSum", &[real, &along], vec![("reverse", from_the_back)]);
+        let two = self.composer.floats(vec![1], &[2.0]);
+        let rest = self.composer.node("Sub", &[&two, &counted]);
+        let one = self.composer.node("Relu", &[&rest]);
+        let share = self.composer.node("Mul", &[&one, real]);
         self.reshaped(&share, &[0, 1, -1])
     }
 
     /// The largest value of each dimension over the real tokens, which `real` [batch, length, 1] tells: [batch, dim, 1].
     fn largest(&mut self, states: &str, real: &str) -> String {
-        let (one, low) = (self.floats(vec![1], &[1.0]), self.floats(vec![1], &[LOW]));
-        let padding = self.node("Sub", &[&one, real]);
-        let lowered = self.node("Mul", &[&padding, &low]);
-        let kept = self.node("Mul", &[states, real]);
-        let all = self.node("Add", &[&kept, &lowered]);
+        let (one, low) = (self.composer.floats(vec![1], &[1.0]), self.composer.floats(vec![1], &[LOW]));
+        let padding = self.composer.node("Sub", &[&one, real]);
+        let lowered = self.composer.node("Mul", &[&padding, &low]);
+        let kept = self.composer.node("Mul", &[states, real]);
+        let all = self.composer.node("Add", &[&kept, &lowered]);
         self.over_positions("GlobalMaxPool", &all, &[0, 2, 1])
     }
 
@@ -265,17 +230,16 @@ impl<'a> Builder<'a> {
         let mut value = vectors;
         for (place, layer) in head.layers.iter().enumerate() {
             if place > 0 {
-                value = self.node("Relu", &[&value]);
+                value = self.composer.node("Relu", &[&value]);
             }
-            let weight = self.floats(vec![layer.into, layer.out], &layer.weight);
-            let bias = self.floats(vec![layer.out], &layer.bias);
-            value = self.node("Gemm", &[&value, &weight, &bias]);
+            let weight = self.composer.floats(vec![layer.into, layer.out], &layer.weight);
+            let bias = self.composer.floats(vec![layer.out], &layer.bias);
+            value = self.composer.node("Gemm", &[&value, &weight, &bias]);
         }
         let [name, otherwise] = LOGITS;
-        let logits = if self.taken.contains(name) { fresh(&self.taken, otherwise) } else { name.to_owned() };
-        if let Some(last) = self.added.nodes.last_mut() {
-            last.output.clone_from(&logits);
-        }
+        let taken = self.graph.names();
+        let logits = if taken.contains(name) { fresh(&taken, otherwise) } else { name.to_owned() };
+        self.composer.rename_last(&logits);
         logits
     }
 }
