@@ -2,6 +2,7 @@
 
 use super::{Contrast, CurveAgreement, Exported, Studies, Study, StudyRow, find};
 use crate::extract::training::Mode;
+use crate::score::paired;
 
 /// The smallest depth that is enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -154,6 +155,9 @@ fn order(studies: &Studies, n: usize) -> Option<String> {
     (!said.is_empty()).then(|| format!("Order: {}.", said.join("; ")))
 }
 
+/// Seeds without which nothing is said of a leak.
+const LEAST_FOR_LEAK: usize = 3;
+
 /// The control whose labels are shuffled.
 pub const SHUFFLED: &str = "shuffled labels";
 
@@ -173,10 +177,13 @@ fn controls(studies: &Studies, n: usize) -> Vec<String> {
     lines
 }
 
+/// Few labels in random order agree with the true ones a little by chance, one way or the other; over several seeds they
+/// must not.
 fn leak(row: &StudyRow, chance: f64) -> Option<String> {
-    let (mean, error) = (row.mean?, row.judged_error?);
-    (mean > chance + 3.0 * error).then(|| {
-        let [mean, chance] = [mean, chance].map(|value| 100.0 * value);
+    let above: Vec<f64> = row.values.iter().map(|value| Some((*value)? - chance)).collect::<Option<_>>()?;
+    let found = paired::mean(&above).filter(|_| above.len() >= LEAST_FOR_LEAK)?;
+    (found.interval?[0] > 0.0 && found.mean > 3.0 * row.judged_error?).then(|| {
+        let [mean, chance] = [found.mean + chance, chance].map(|value| 100.0 * value);
         format!(
             "Trained on shuffled labels it still reaches {mean:.1}%, above {chance:.1}%: labels leak into the samples."
         )
@@ -228,8 +235,9 @@ mod tests {
 
     #[test]
     fn labels_that_leak_are_reported() {
-        let shuffled = |mean: f64| StudyRow { mean: Some(mean), ..row(None, 100, &[mean]) };
-        assert!(leak(&shuffled(0.8), 0.5).unwrap().contains("leak"));
-        assert_eq!(leak(&shuffled(0.52), 0.5), None);
+        let shuffled = |values: &[f64]| row(None, 100, values);
+        assert!(leak(&shuffled(&[0.8, 0.82, 0.79]), 0.5).unwrap().contains("leak"));
+        assert_eq!(leak(&shuffled(&[0.56, 0.44, 0.61]), 0.5), None);
+        assert_eq!(leak(&shuffled(&[0.8]), 0.5), None);
     }
 }
