@@ -103,7 +103,8 @@ impl<'a> Session<'a> {
         let design = altered;
         let (answers, scales) = scaled(&order.answers, &order.training);
         let head = head(&design, order, answers.outputs())?;
-        let proof = Proof { head: digest(&head), ..proof };
+        let head_numbers = head.iter().map(|it| it.values.len()).sum();
+        let proof = Proof { head: digest(&head), head_numbers, ..proof };
         let start = Parameters::new(&design, list, head, order.recipe.freeze);
         let teachers = &order.recipe.teachers;
         let outputs = answers.outputs();

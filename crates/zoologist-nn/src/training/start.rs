@@ -68,7 +68,7 @@ fn source_of(alteration: &Alteration, place: Place, within: &str, old: &[String]
     Some(format!("{}.{within}", old[source]))
 }
 
-/// How a parameter starts anew, if it does.
+/// How a parameter starts anew, if it does; said apart from [`Planned`], which is to check what comes of it.
 fn renewal(alteration: &Alteration, place: Place, role: Role) -> Option<Reinitialisation> {
     let Alteration::Reinitialised { blocks, after, how } = alteration else { return None };
     let inside = match place {

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::base::{Fail, Fault, Seed, path_text};
 use crate::data;
-use crate::search::{Distribution, History, Method, SpaceError};
+use crate::search::{Distribution, Method, SpaceError};
 use lookup::Lookup;
 use summary::of_runs;
 
@@ -223,24 +223,4 @@ fn run(method: Method, lookup: &Lookup, seen: &[f64], costs: Option<&[f64]>, see
         entropy: distribution.map(Distribution::entropy),
         cost,
     }
-}
-
-/// One search with all that it saw, for whoever wants to look at it.
-///
-/// # Errors
-/// A table that can't be read or searched.
-pub fn trace(request: &Request, method: Method) -> Result<(History, Vec<Distribution>), Error> {
-    let asked = [request.search[0].clone()];
-    let tried = data::tried::read(&request.table, &request.choices, &asked)?;
-    let lookup = Lookup::of(&tried);
-    let budget = request.budgets.first().copied().unwrap_or(0);
-    let mut searcher = method.searcher(&lookup.space, request.seed, budget as f64);
-    let (mut history, mut path) = (History::default(), vec![]);
-    while let Some(trial) = searcher.ask() {
-        let value = tried.numbers[0][lookup.row(&trial.architecture)];
-        searcher.tell(&trial, value);
-        history.push(trial, value);
-        path.extend(searcher.distribution().cloned());
-    }
-    Ok((history, path))
 }

@@ -85,6 +85,9 @@ pub struct Proof {
     pub batches: String,
     /// BLAKE3 of the head that the training began with.
     pub head: String,
+    /// Numbers of that head: heads of one width must be the same one.
+    #[serde(default)]
+    pub head_numbers: usize,
 }
 
 /// What was planned for the start.

@@ -69,7 +69,8 @@ fn depth(studies: &Studies, n: usize, mode: Mode) -> String {
         _ => String::new(),
     };
     let loss = |kept| row(kept).map_or(String::new(), difference);
-    if studies.seeds.len() < 2 {
+    let tried = |row: &&StudyRow| row.n == n && row.study == Study::Progressive && row.mode == Some(mode);
+    if studies.rows.iter().filter(tried).all(|row| row.interval.is_none()) {
         return format!("{what}, nothing can be said with confidence: one seed gives no interval (--seeds 3 or more).");
     }
     match enough(&studies.rows, n, mode, studies.delta) {

@@ -205,9 +205,14 @@ pub fn find(rows: &[StudyRow], n: usize, is: impl Fn(&StudyRow) -> bool) -> Opti
 /// Which of them differs, and in what.
 pub fn check_pairs(runs: &[(&str, &Proof)]) -> Result<(), String> {
     let Some(((_, first), rest)) = runs.split_first() else { return Ok(()) };
-    let unlike = rest.iter().find(|(_, proof)| proof.batches != first.batches);
-    match unlike {
-        Some((name, _)) => Err(format!("{name} did not learn from the same samples in the same order as the others")),
+    if let Some((name, _)) = rest.iter().find(|(_, proof)| proof.batches != first.batches) {
+        return Err(format!("{name} did not learn from the same samples in the same order as the others"));
+    }
+    let other_head = |proof: &Proof| {
+        runs.iter().any(|(_, other)| other.head_numbers == proof.head_numbers && other.head != proof.head)
+    };
+    match rest.iter().find(|(_, proof)| other_head(proof)) {
+        Some((name, _)) => Err(format!("{name} did not begin with the same head as others of its width")),
         None => Ok(()),
     }
 }
@@ -259,5 +264,10 @@ mod tests {
         assert!(check_pairs(&[("full", &a), ("keep 2", &a)]).is_ok());
         let error = check_pairs(&[("full", &a), ("keep 2", &a), ("keep 4", &b)]).unwrap_err();
         assert!(error.starts_with("keep 4 did not learn from the same samples"), "{error}");
+        let headed = |head: &str, head_numbers| Proof { head: head.to_owned(), head_numbers, ..proof("1") };
+        let (wide, narrow, other) = (headed("w", 20), headed("n", 10), headed("x", 20));
+        assert!(check_pairs(&[("full", &wide), ("keep 2", &narrow)]).is_ok());
+        let error = check_pairs(&[("full", &wide), ("keep 2", &other)]).unwrap_err();
+        assert!(error.contains("same head"), "{error}");
     }
 }

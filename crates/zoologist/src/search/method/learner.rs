@@ -21,7 +21,7 @@ pub struct Learner {
 
 impl Learner {
     /// A search that learns until the budget is spent.
-    pub fn new(start: Start, rule: RuleKind, _budget: f64) -> Self {
+    pub fn new(start: Start, rule: RuleKind) -> Self {
         let (distribution, rule) = (start.prior.clone(), rule.rule(&start.space));
         Self { start: Some(start), distribution, rule, until_local: None, checks: false, best: None, local: None }
     }
@@ -30,7 +30,7 @@ impl Learner {
     pub fn then_local(start: Start, rule: RuleKind, budget: f64) -> Self {
         // Duels take two.
         let half = 2 * (budget / 4.0).floor() as usize;
-        Self { until_local: Some(half), ..Self::new(start, rule, budget) }
+        Self { until_local: Some(half), ..Self::new(start, rule) }
     }
 }
 

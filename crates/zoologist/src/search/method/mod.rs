@@ -123,7 +123,7 @@ impl Method {
             Self::Random => Box::new(Random::new(start)),
             Self::Evolution => Box::new(Evolution::new(start)),
             Self::Local => Box::new(Local::new(start)),
-            Self::Learner(rule) => Box::new(Learner::new(start, rule, budget)),
+            Self::Learner(rule) => Box::new(Learner::new(start, rule)),
             Self::DuelLocal => Box::new(Learner::then_local(start, RuleKind::duel(step_for(budget)), budget)),
             Self::Guided => Box::new(Guided::new(start)),
             Self::Reinforce => Box::new(Reinforce::new(start)),
