@@ -210,4 +210,7 @@ fn a_shortened_model_is_written_as_weights_and_as_a_graph_that_agree() {
     }
     let found = texts.run(&[&SHORT[..], &["--export", "out"]].concat()).message(2);
     assert!(found.contains("--mode drop"), "{found}");
+    let unwritable = ["--mode", "drop", "--export", "out", "--pooling", "words"];
+    let found = texts.run(&[&SHORT[..], &unwritable].concat()).message(3);
+    assert!(found.contains("can't write this family") && !texts.path("out").exists(), "{found}");
 }

@@ -25,6 +25,15 @@ pub struct Writer<'a> {
     list: &'a [Filled],
 }
 
+/// Whether a network of this family, with texts pooled in this way, can be written.
+pub fn can_write(design: &Design, pooling: Option<TokenPooling>) -> bool {
+    match (design, pooling) {
+        (Design::Texts(architecture), Some(pooling)) => architecture.buckets == 0 && pooling != TokenPooling::Words,
+        (Design::Pictures(network), _) => matches!(network, PictureNetwork::Inverted(_)),
+        (Design::Texts(_), None) => false,
+    }
+}
+
 /// The file of a network with a head: `weight` is outputs × dim. `pooling` is how the states of texts become vectors.
 ///
 /// # Errors

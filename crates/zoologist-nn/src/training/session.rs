@@ -13,16 +13,15 @@ use zoologist::extract::training::{
     Answers, Batch, Checkup, Examples, GRAPH, Keeps, Norms, OUTPUTS, Proof, TrainingOrder, TrainingOutcome, WEIGHTS,
     Watch,
 };
-use zoologist::zoo::ModelInput;
+use zoologist::zoo::{ModelInput, TokenPooling};
 
 use super::PART;
 use super::checkpoint::{self, Checkpoint, State};
 use super::frozen::FrozenStates;
-use super::initial::of_head;
 use super::lessons::Lessons;
 use super::loss::{Right, judged};
 use super::optimizer::{self, Moments};
-use super::parameters::{Parameters, file, is_statistic, tensors_of};
+use super::parameters::{Parameters, file, is_statistic};
 use super::start::{self, Beginning};
 use crate::design::{Design, Filled};
 use crate::error::RunError;
@@ -102,9 +101,9 @@ impl<'a> Session<'a> {
             .map_err(|problem| broken_proof(&problem))?;
         let design = altered;
         let (answers, scales) = scaled(&order.answers, &order.training);
-        let head = head(&design, order, answers.outputs())?;
+        let head = start::head(&design, order, answers.outputs())?;
         let head_numbers = head.iter().map(|it| it.values.len()).sum();
-        let proof = Proof { head: digest(&head), head_numbers, ..proof };
+        let proof = Proof { head: start::digest(&head), head_numbers, ..proof };
         let start = Parameters::new(&design, list, head, order.recipe.freeze);
         let teachers = &order.recipe.teachers;
         let outputs = answers.outputs();
@@ -367,6 +366,7 @@ impl<'a> Session<'a> {
             unreadable: vec![],
             proof,
             blocks: self.design.block_facts(),
+            can_be_graph: graphs::can_write(&self.design, self.pooling()),
             named_in_graph,
             usual_tokens: None,
             seconds: now.state.seconds,
@@ -375,14 +375,18 @@ impl<'a> Session<'a> {
         Ok(outcome)
     }
 
+    /// How the states of texts become vectors.
+    fn pooling(&self) -> Option<TokenPooling> {
+        match &self.order.plan.input {
+            ModelInput::Texts(settings) => Some(settings.pooling),
+            ModelInput::Pictures(_) => None,
+        }
+    }
+
     /// Writes the network with its head as an ONNX file; what the head and the features are called in it.
     fn write_graph(&self, list: &[Filled]) -> Result<[String; 2], ModelError> {
         let Some((network, [weight, bias])) = list.split_last_chunk::<2>() else { return Err(ModelError::Stopped) };
-        let pooling = match &self.order.plan.input {
-            ModelInput::Texts(settings) => Some(settings.pooling),
-            ModelInput::Pictures(_) => None,
-        };
-        let composed = graphs::onnx(&self.design, network, [weight, bias], pooling)?;
+        let composed = graphs::onnx(&self.design, network, [weight, bias], self.pooling())?;
         checkpoint::write(&self.order.folder.join(GRAPH), &composed.bytes)?;
         Ok([composed.logits, composed.features])
     }
@@ -445,36 +449,8 @@ fn broken_proof(problem: &str) -> ModelError {
     ))
 }
 
-/// The BLAKE3 of a head.
-fn digest(head: &[Filled; 2]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for value in head.iter().flat_map(|it| &it.values) {
-        hasher.update(&value.to_le_bytes());
-    }
-    hasher.finalize().to_hex().to_string()
-}
-
 fn unfit(error: &RunError) -> ModelError {
     ModelError::Unfit(error.to_string())
-}
-
-/// The head to start from: that of a file, or small random numbers.
-fn head(design: &Design, order: &TrainingOrder, outputs: usize) -> Result<[Filled; 2], ModelError> {
-    let (dim, name) = (design.dim(), design.classifier());
-    let (weight, bias) = match &order.recipe.head {
-        None => (of_head(outputs * dim, order.seed), vec![0.0; outputs]),
-        Some(path) => {
-            let [weight, bias] = tensors_of(&path.0, ["weight", "bias"])?;
-            if weight.len() != outputs * dim || bias.len() != outputs {
-                return Err(ModelError::Unfit("the head to start from does not fit the network".to_owned()));
-            }
-            (weight, bias)
-        }
-    };
-    Ok([
-        Filled { name: format!("{name}.weight"), shape: vec![outputs, dim], values: weight },
-        Filled { name: format!("{name}.bias"), shape: vec![outputs], values: bias },
-    ])
 }
 
 /// Numbers in units of their deviation over the rows to learn from, and mean and deviation of each.

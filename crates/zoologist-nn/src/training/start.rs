@@ -4,9 +4,10 @@
 use zoologist::base::Seed;
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::training::proof::{Place, Planned, Role, Shown};
-use zoologist::extract::training::{Alteration, Freeze, Recipe, Reinitialisation, Start};
+use zoologist::extract::training::{Alteration, Freeze, Recipe, Reinitialisation, Start, TrainingOrder};
 
-use super::initial::{Initial, initial};
+use super::initial::{Initial, initial, of_head};
+use super::parameters::tensors_of;
 use crate::architecture::Parameter;
 use crate::design::{Design, Filled, role_of};
 
@@ -120,6 +121,34 @@ pub fn is_meant_to_learn(freeze: Freeze, state: &Shown) -> bool {
         Freeze::AllBut(_) | Freeze::Everything => true,
     };
     !frozen && !state.role.is_statistic()
+}
+
+/// The head to start from: that of a file, or small random numbers.
+pub fn head(design: &Design, order: &TrainingOrder, outputs: usize) -> Result<[Filled; 2], ModelError> {
+    let (dim, name) = (design.dim(), design.classifier());
+    let (weight, bias) = match &order.recipe.head {
+        None => (of_head(outputs * dim, order.seed), vec![0.0; outputs]),
+        Some(path) => {
+            let [weight, bias] = tensors_of(&path.0, ["weight", "bias"])?;
+            if weight.len() != outputs * dim || bias.len() != outputs {
+                return Err(ModelError::Unfit("the head to start from does not fit the network".to_owned()));
+            }
+            (weight, bias)
+        }
+    };
+    Ok([
+        Filled { name: format!("{name}.weight"), shape: vec![outputs, dim], values: weight },
+        Filled { name: format!("{name}.bias"), shape: vec![outputs], values: bias },
+    ])
+}
+
+/// The BLAKE3 of a head.
+pub fn digest(head: &[Filled; 2]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for value in head.iter().flat_map(|it| &it.values) {
+        hasher.update(&value.to_le_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -194,6 +194,9 @@ pub struct TrainingOutcome {
     /// The blocks of the network.
     #[serde(default)]
     pub blocks: Vec<BlockFacts>,
+    /// Whether the network can be written as a graph ([`Keeps::Graph`]).
+    #[serde(default)]
+    pub can_be_graph: bool,
     /// What the head and the features are called in the graph, if one was written.
     #[serde(default)]
     pub named_in_graph: Option<[String; 2]>,

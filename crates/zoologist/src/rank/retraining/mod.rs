@@ -24,6 +24,7 @@ use super::layer_study::StudyPlan;
 use super::plan::Progress;
 use super::tuning::{self, Settings};
 use super::{Error, candidate};
+use crate::base::Fault;
 use crate::extract::launch::Machinery;
 use crate::extract::training::{BlockFacts, Mode};
 use crate::extract::{LayerSet, NetworkPlan};
@@ -106,6 +107,10 @@ pub fn run(
     let network = candidate::plan(model, LayerSet::Last, plan.pooling);
     let mut runs = Runs::open(model, network, plan, retraining, machinery, progress)?;
     let look = runs.look()?;
+    if retraining.export.is_some() && !look.can_be_graph {
+        let reasons = "--export can't write this family of networks (or its pooling) as ONNX: leave it out".to_owned();
+        return Err(Error::NoModel { path: model.name.clone(), reasons, fault: Fault::Input });
+    }
     runs.network = within(runs.network.clone(), &retraining.settings, look.usual_tokens);
     let asked = Asked {
         kinds: &retraining.kinds,
