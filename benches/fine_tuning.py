@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace, seed: int) -> tuple[float, float, float]:
         str(ZOOLOGIST), "tune", arguments.model, arguments.data, "--how", "full", "--measure", "--json", "--quiet",
         "--seed", str(seed), "--samples", str(arguments.train * 5 // 4), "--epochs", str(arguments.epochs),
         "--batch", "16", "--learning-rate", str(arguments.learning_rate), "--length", str(arguments.length),
+        "--head-factor", "1",
         "--patience", "1000", "--threads", str(arguments.threads),
     ]
     with tempfile.TemporaryDirectory() as cache:

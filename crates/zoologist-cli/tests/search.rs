@@ -33,7 +33,7 @@ fn row<'a>(found: &'a Value, part: usize, method: &str) -> &'a Value {
 fn methods_are_compared_with_equal_budgets_and_the_same_seeds_give_the_same_bytes() {
     let fixture = Fixture::empty();
     table(&fixture, false);
-    let more = ["--report", "final", "--budget", "20,40", "--seeds", "30", "--cost", "flops"];
+    let more = ["--judge", "final", "--budget", "20,40", "--seeds", "30", "--cost", "flops"];
     let run = |threads: &str| fixture.run(&[&SHORT[..], &more, &["--threads", threads]].concat());
     let (one, two) = (run("1"), run("2"));
     assert_eq!(one.out, two.out);
@@ -70,9 +70,9 @@ fn what_cannot_be_searched_is_refused() {
     let fixture = Fixture::empty();
     table(&fixture, false);
     let message = |more: &[&str], code| fixture.run(&[&SHORT[..], more].concat()).message(code);
-    assert!(message(&["--report", "final,loss"], 2).contains("as many columns"));
+    assert!(message(&["--judge", "final,loss"], 2).contains("as many columns"));
     assert!(message(&["--methods", "hyperband"], 2).contains("several costs"));
-    assert!(message(&["--report", "accuracy"], 3).contains("no column `accuracy`"));
+    assert!(message(&["--judge", "accuracy"], 3).contains("no column `accuracy`"));
     assert_eq!(fixture.run(&[&SHORT[..], &["--methods", "annealing"]].concat()).code, 2);
     fs::write(fixture.path("table.csv"), "arch,quick\n01,1\n01,2\n").unwrap();
     assert!(message(&[], 3).contains("same choices as line 2"));

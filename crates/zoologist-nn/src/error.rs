@@ -74,6 +74,14 @@ pub enum RunError {
         /// The edge that it takes.
         edge: usize,
     },
+    /// Pictures that can't be halved as often as the network does.
+    #[error("pictures of {} × {} pixels; both must be multiples of {of}: set --size", found[0], found[1])]
+    Multiple {
+        /// Height and width.
+        found: [usize; 2],
+        /// What both must be multiples of.
+        of: usize,
+    },
     /// Blocks that can't be taken out.
     #[error("without {0} the blocks that are left don't fit on each other")]
     Blocks(String),

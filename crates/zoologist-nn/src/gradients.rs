@@ -1,6 +1,6 @@
 //! Every kind of layer that training uses, against central differences.
 
-use burn::tensor::activation::{gelu, log_sigmoid, log_softmax, relu, softmax};
+use burn::tensor::activation::{log_sigmoid, log_softmax, relu, softmax};
 use burn::tensor::module::{conv2d, layer_norm, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -9,9 +9,9 @@ use zoologist::extract::text::TokenIds;
 use zoologist::extract::training::{Answers, Batch};
 
 use crate::design::{Design, Filled};
-use crate::kernels::{BiasClamp, Clamp, Depthwise};
+use crate::kernels::{BiasClamp, Clamp, Depthwise, SampleNorm};
 use crate::operation::apply;
-use crate::operations::{indices, numbers};
+use crate::operations::{gelu, indices, numbers};
 use crate::scope::{BatchNorms, Tensors};
 use crate::training::{Initial, Right};
 
@@ -77,14 +77,25 @@ fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 
 #[test]
 fn depthwise_convolutions() {
-    for (kernel, stride, before, size) in
-        [(3_usize, 1_usize, 1, 5_usize), (3, 2, 0, 6), (5, 1, 2, 4), (5, 2, 1, 7), (3, 2, 1, 1)]
-    {
-        let out = if before == 0 { size.div_ceil(stride) } else { (size + 2 * before - kernel) / stride + 1 };
+    let cases: [[usize; 5]; 8] = [
+        [3, 1, 1, 1, 5],
+        [3, 2, 1, 0, 6],
+        [5, 1, 1, 2, 4],
+        [5, 2, 1, 1, 7],
+        [3, 2, 1, 1, 1],
+        [3, 1, 2, 2, 6],
+        [3, 2, 2, 2, 7],
+        [5, 1, 2, 4, 3],
+    ];
+    for [kernel, stride, dilation, before, size] in cases {
+        let reach = dilation * (kernel - 1) + 1;
+        let out = if before == 0 { size.div_ceil(stride) } else { (size + 2 * before - reach) / stride + 1 };
         let (planes, channels) = (4, 2);
-        let shape = Depthwise { planes, channels, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
+        let (size, before) = ([size; 2], [before; 2]);
+        let shape = Depthwise { planes, channels, size, kernel, stride, dilation, before, out: [out; 2] };
+        let size = size[0];
         let counts = [planes * size * size, channels * kernel * kernel];
-        check(&format!("depthwise {kernel} {stride} {size}"), &counts, |inputs| {
+        check(&format!("depthwise {kernel} {stride} {dilation} {size}"), &counts, |inputs| {
             flat(apply(&shape, [inputs[0].clone(), inputs[1].clone()], [2, channels, out, out]))
         });
     }
@@ -92,16 +103,17 @@ fn depthwise_convolutions() {
 
 #[test]
 fn a_depthwise_convolution_is_what_burn_computes() {
-    for (kernel, stride, size) in [(3, 1, 9), (5, 2, 12), (3, 2, 7)] {
-        let (before, out) = (kernel / 2, (size + 2 * (kernel / 2) - kernel) / stride + 1);
-        let shape =
-            Depthwise { planes: 6, channels: 3, size: [size; 2], kernel, stride, before: [before; 2], out: [out; 2] };
+    for (kernel, stride, dilation, size) in [(3, 1, 1, 9), (5, 2, 1, 12), (3, 2, 1, 7), (3, 1, 2, 9), (5, 2, 2, 11)] {
+        let before = dilation * (kernel / 2);
+        let out = (size + 2 * before - dilation * (kernel - 1) - 1) / stride + 1;
+        let (edges, before) = ([size; 2], [before; 2]);
+        let shape = Depthwise { planes: 6, channels: 3, size: edges, kernel, stride, dilation, before, out: [out; 2] };
         let tensor = |name: &str, shape: [usize; 4]| {
             Tensor::<4>::from_data(TensorData::new(random(shape.iter().product(), name), shape), &Device::flex())
         };
         let (maps, filters) = (tensor("maps", [2, 3, size, size]), tensor("filters", [3, 1, kernel, kernel]));
         let ours = apply(&shape, [flat(maps.clone()), flat(filters.clone())], [2, 3, out, out]);
-        let theirs = conv2d(maps, filters, None, ConvOptions::new([stride; 2], [before; 2], [1; 2], 3));
+        let theirs = conv2d(maps, filters, None, ConvOptions::new([stride; 2], before, [dilation; 2], 3));
         let difference = numbers(&(ours - theirs).abs().max().into_data())[0];
         assert!(difference < 1e-5, "{difference}");
     }
@@ -119,6 +131,20 @@ fn biases_and_clamps() {
         check(&format!("bias {clamp:?}"), &[3], |inputs| {
             let maps = Tensor::ones([48], &inputs[0].device()) * 3.0;
             apply(&BiasClamp { pixels: 8, clamp }, [maps, inputs[0].clone()], [48])
+        });
+    }
+}
+
+#[test]
+fn sample_norms() {
+    for clamp in [Clamp::None, Clamp::Relu] {
+        check(&format!("sample norm {clamp:?}"), &[2 * 3 * 4, 3, 3], |inputs| {
+            // Channels are wholly above or wholly below 0: no number lies at the corner of the clamp.
+            let device = inputs[0].device();
+            let offsets = Tensor::from_data(TensorData::from([3.0_f32, -3.0, 4.0]), &device);
+            let (factors, summands) = (inputs[1].clone() * 0.3 + 0.5, inputs[2].clone() * 0.1 + offsets);
+            let operation = SampleNorm { channels: 3, pixels: 4, epsilon: 1e-5, clamp };
+            apply(&operation, [inputs[0].clone(), factors, summands], [24])
         });
     }
 }
@@ -164,7 +190,7 @@ fn norms_and_activations() {
     check("layer norm", &[4 * 6, 6, 6], |inputs| {
         flat(layer_norm(inputs[0].clone().reshape([4, 6]), inputs[1].clone(), Some(inputs[2].clone()), 1e-5))
     });
-    check("gelu", &[20], |inputs| gelu(inputs[0].clone() * 2.0));
+    check("gelu", &[20], |inputs| flat(gelu(inputs[0].clone().reshape([4, 5]) * 2.0)));
     check("relu", &[20], |inputs| relu(inputs[0].clone() * 0.1 + places(20, &inputs[0]) * 0.5 - 4.75));
     check("softmax", &[20], |inputs| flat(softmax(inputs[0].clone().reshape([4, 5]) * 2.0, 1)));
     check("log softmax", &[20], |inputs| flat(log_softmax(inputs[0].clone().reshape([4, 5]) * 2.0, 1)));
@@ -267,7 +293,12 @@ fn batch_norms_that_train() {
         ]
         .into();
         let scope = crate::scope::Scope::new(&tensors, BatchNorms::Training, 1e-3);
-        let how = crate::scope::Convolution { stride: 1, padding: crate::scope::Padding::Symmetric, depthwise: false };
+        let how = crate::scope::Convolution {
+            stride: 1,
+            dilation: 1,
+            padding: crate::scope::Padding::Symmetric,
+            depthwise: false,
+        };
         let maps: Tensor<4> = inputs[0].clone().reshape([4, 2, 3, 3]);
         flat(scope.convolution_norm(maps, ["conv", "bn"], how, Clamp::None))
     });
@@ -287,7 +318,12 @@ fn batch_norms_that_train_hand_over_the_statistics_of_the_batch() {
     ]
     .into();
     let scope = crate::scope::Scope::new(&tensors, BatchNorms::Training, 1e-5);
-    let how = crate::scope::Convolution { stride: 1, padding: crate::scope::Padding::Symmetric, depthwise: false };
+    let how = crate::scope::Convolution {
+        stride: 1,
+        dilation: 1,
+        padding: crate::scope::Padding::Symmetric,
+        depthwise: false,
+    };
     let input = Tensor::<4>::from_data(TensorData::new(maps.clone(), [3, 2, 2, 2]), &Device::flex());
     let result = scope.convolution_norm(input, ["conv", "bn"], how, Clamp::None).into_data();
     let seen = scope.statistics().pop().unwrap();

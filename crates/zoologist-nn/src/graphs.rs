@@ -9,7 +9,8 @@ use crate::activation::Activation;
 use crate::architecture::Architecture;
 use crate::design::{Design, Filled};
 use crate::family;
-use crate::image::PictureNetwork;
+use crate::image::{EPSILON, PictureNetwork};
+use crate::kernels::Clamp;
 
 /// The names that a file's values get, as Hugging Face's exports have them.
 const STATES: &str = "last_hidden_state";
@@ -29,7 +30,7 @@ pub struct Writer<'a> {
 pub fn can_write(design: &Design, pooling: Option<TokenPooling>) -> bool {
     match (design, pooling) {
         (Design::Texts(architecture), Some(pooling)) => architecture.buckets == 0 && pooling != TokenPooling::Words,
-        (Design::Pictures(network), _) => matches!(network, PictureNetwork::Inverted(_)),
+        (Design::Pictures(network), _) => matches!(network, PictureNetwork::Inverted(_) | PictureNetwork::Searched(_)),
         (Design::Texts(_), None) => false,
     }
 }
@@ -54,6 +55,11 @@ pub fn onnx(
             writer.graph.finish(&states, STATES, VectorFrom::Tokens(pooling), head)
         }
         (Design::Pictures(PictureNetwork::Inverted(network)), _) => {
+            let pictures = writer.graph.floats_in("pixel_values", &[None, Some(3), None, None]);
+            let features = network.write(&mut writer, &pictures)?;
+            writer.graph.finish(&features, FEATURES, VectorFrom::Tensor(Pooling::None), head)
+        }
+        (Design::Pictures(PictureNetwork::Searched(network)), _) => {
             let pictures = writer.graph.floats_in("pixel_values", &[None, Some(3), None, None]);
             let features = network.write(&mut writer, &pictures)?;
             writer.graph.finish(&features, FEATURES, VectorFrom::Tensor(Pooling::None), head)
@@ -147,6 +153,39 @@ impl Writer<'_> {
         }
         let (low, high) = (self.graph.number(0.0), self.graph.number(6.0));
         Ok(self.graph.node("Clip", &[&found, &low, &high]))
+    }
+
+    /// A convolution without bias, a norm of each sample by itself, and what cuts the result off.
+    pub fn convolution_sample_norm(
+        &mut self,
+        maps: &str,
+        [convolution, norm]: [&str; 2],
+        attributes: Vec<(&'static str, AddedAttribute)>,
+        clamp: Clamp,
+    ) -> Result<String, ModelError> {
+        let weight = self.tensor(&format!("{convolution}.weight"))?;
+        let found = self.graph.node_with("Conv", &[maps, &weight], attributes);
+        // All numbers of a sample as one channel.
+        let graph = &mut self.graph;
+        let (shape, flat) = (graph.node("Shape", &[&found]), graph.integers(vec![3], &[0, 1, -1]));
+        let rows = graph.node("Reshape", &[&found, &flat]);
+        let (one, none) = (graph.floats(vec![1], &[1.0]), graph.floats(vec![1], &[0.0]));
+        let epsilon = vec![("epsilon", AddedAttribute::float(EPSILON))];
+        let rows = graph.node_with("InstanceNormalization", &[&rows, &one, &none], epsilon);
+        let mut found = graph.node("Reshape", &[&rows, &shape]);
+        for (part, operator) in [("weight", "Mul"), ("bias", "Add")] {
+            let Filled { name, values, .. } = self.find(&format!("{norm}.{part}"))?.clone();
+            let each = self.graph.named_floats(&name, vec![values.len(), 1, 1], &values);
+            found = self.graph.node(operator, &[&found, &each]);
+        }
+        Ok(match clamp {
+            Clamp::None => found,
+            Clamp::Relu => self.graph.node("Relu", &[&found]),
+            Clamp::Relu6 => {
+                let (low, high) = (self.graph.number(0.0), self.graph.number(6.0));
+                self.graph.node("Clip", &[&found, &low, &high])
+            }
+        })
     }
 
     /// The mean of each map.

@@ -6,12 +6,13 @@
 
 use std::ops::Range;
 
-use burn::tensor::activation::{gelu, gelu_approximate, relu, silu, softmax};
+use burn::tensor::activation::{gelu_approximate, relu, silu, softmax};
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::activation::Activation;
 use crate::kernels;
+use crate::operation::apply;
 use crate::relative;
 
 /// Who does what stands between two products of matrices.
@@ -78,6 +79,12 @@ impl Sequences {
         let mask = |rows: &Range<usize>, place| if place < rows.len() { 0.0 } else { -1e9 };
         self.rows.iter().flat_map(|rows| (0..self.longest).map(move |place| mask(rows, place))).collect()
     }
+}
+
+/// The Gaussian error linear unit, with its gradient where there is a tape.
+pub fn gelu(rows: Tensor<2>) -> Tensor<2> {
+    let shape = rows.dims();
+    apply(&kernels::Gelu, [rows.reshape([shape[0] * shape[1]])], shape)
 }
 
 impl Operations {

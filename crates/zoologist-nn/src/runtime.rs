@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 use zoologist::extract::LayerDescription;
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::runtime::{EncoderFacts, Input, NativeBytes, NetworkBytes, Runtime, Session, Tensor};
-use zoologist::extract::training::{Examples, Trainer, TrainingOrder, TrainingOutcome, Watch};
+use zoologist::extract::training::{
+    Examples, SupernetOrder, SupernetOutcome, Trainer, TrainingOrder, TrainingOutcome, Watch,
+};
 
 use crate::architecture::Architecture;
 use crate::weights::Weights;
@@ -126,6 +128,16 @@ impl Trainer for Native {
         stop: &AtomicBool,
     ) -> Result<TrainingOutcome, ModelError> {
         training::train(order, network, examples, watch, stop)
+    }
+
+    fn search(
+        &self,
+        order: &SupernetOrder,
+        examples: &dyn Examples,
+        watch: &dyn Watch,
+        stop: &AtomicBool,
+    ) -> Result<SupernetOutcome, ModelError> {
+        training::search(order, examples, watch, stop)
     }
 }
 

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
-use crate::kernels::{BiasClamp, Clamp, Depthwise};
+use crate::kernels::{BiasClamp, Clamp, Depthwise, SampleNorm};
 use crate::operation::apply;
 
 /// How batch norms behave; what is kept of a data set that training left behind must be said, not guessed.
@@ -29,21 +29,23 @@ pub enum Padding {
 }
 
 impl Padding {
-    /// Zeros before and after an axis of this size.
-    fn around(self, size: usize, kernel: usize, stride: usize) -> [usize; 2] {
+    /// Zeros before and after an axis of this size, for a kernel that reaches so far.
+    fn around(self, size: usize, reach: usize, stride: usize) -> [usize; 2] {
         if self == Self::Symmetric {
-            return [kernel / 2; 2];
+            return [reach / 2; 2];
         }
-        let all = ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size);
+        let all = ((size.div_ceil(stride) - 1) * stride + reach).saturating_sub(size);
         [all / 2, all - all / 2]
     }
 }
 
 /// What a convolution does beside its weights.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Convolution {
     /// Steps between the places of the kernel.
     pub stride: usize,
+    /// Steps between its taps.
+    pub dilation: usize,
     /// How maps are padded.
     pub padding: Padding,
     /// Whether each channel has a filter of its own.
@@ -154,11 +156,28 @@ impl<'a> Scope<'a> {
         bias_clamp((centred * factor).reshape([batch, channels, height, width]), part("bias"), clamp)
     }
 
+    /// A convolution without bias, a norm of each sample by itself, then the clamp.
+    pub fn convolution_sample_norm(
+        &self,
+        maps: Tensor<4>,
+        [convolution, norm]: [&str; 2],
+        how: Convolution,
+        clamp: Clamp,
+    ) -> Tensor<4> {
+        let maps = self.convolution(maps, self.tensor(&format!("{convolution}.weight")), how);
+        let shape = maps.dims();
+        let [_, channels, height, width] = shape;
+        let operation = SampleNorm { channels, pixels: height * width, epsilon: self.epsilon as f32, clamp };
+        let [factors, summands] = ["weight", "bias"].map(|part| self.flat(&format!("{norm}.{part}")));
+        apply(&operation, [flattened(maps), factors, summands], shape)
+    }
+
     fn convolution(&self, maps: Tensor<4>, weight: Tensor<4>, how: Convolution) -> Tensor<4> {
         let ([batch, channels, height, width], [out, into, kernel, _]) = (maps.dims(), weight.dims());
-        let pads = [height, width].map(|size| how.padding.around(size, kernel, how.stride));
+        let reach = how.dilation * (kernel - 1) + 1;
+        let pads = [height, width].map(|size| how.padding.around(size, reach, how.stride));
         let sizes = [(height, pads[0]), (width, pads[1])];
-        let places = sizes.map(|(size, [before, after])| (size + before + after - kernel) / how.stride + 1);
+        let places = sizes.map(|(size, [before, after])| (size + before + after - reach) / how.stride + 1);
         self.count(batch * out * into * kernel * kernel * places[0] * places[1]);
         if how.depthwise {
             let operation = Depthwise {
@@ -167,6 +186,7 @@ impl<'a> Scope<'a> {
                 size: [height, width],
                 kernel,
                 stride: how.stride,
+                dilation: how.dilation,
                 before: pads.map(|[before, _]| before),
                 out: [places[0], places[1]],
             };
@@ -178,7 +198,7 @@ impl<'a> Scope<'a> {
             return weight.matmul(maps).reshape([batch, out, height, width]);
         }
         let pads = pads.map(|[before, after]| (before, after));
-        let options = ConvOptions::new([how.stride; 2], [0; 2], [1; 2], 1);
+        let options = ConvOptions::new([how.stride; 2], [0; 2], [how.dilation; 2], 1);
         let padded = maps.pad((pads[1].0, pads[1].1, pads[0].0, pads[0].1), 0.0);
         conv2d(padded, weight, None, options)
     }

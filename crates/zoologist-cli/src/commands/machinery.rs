@@ -1,6 +1,7 @@
 //! What the commands work with: threads, the store, the runtime, worker processes.
 
 use std::num::NonZero;
+use std::sync::Arc;
 
 use zoologist::extract::launch::{Launcher, Machinery};
 use zoologist::extract::runtime::find_library;
@@ -20,7 +21,7 @@ pub fn machinery(global: &Global, runtime: RuntimeName, limits: &LimitOptions, s
     Ok(Machinery {
         store,
         launcher: Launcher { program, stop: &STOP, limits: limits.limits() },
-        runtime: choose(runtime)?,
+        runtime: Arc::new(choose(runtime)?),
         threads: threads(global),
         jobs: 1,
     })

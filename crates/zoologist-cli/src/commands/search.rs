@@ -1,30 +1,107 @@
 //! `zoologist search`.
 
+use std::path::Path;
+
 use zoologist::base::Seed;
+use zoologist::extract::training::{PathPer, Skeleton, SkeletonKind};
+use zoologist::rank::Progress;
+use zoologist::rank::searching::{self, ArchitectureSearch, SearchPlan};
 use zoologist::report;
+use zoologist::search::Method;
+use zoologist::store::Store;
 use zoologist::tabular::{self, Request};
 
+use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
-use crate::options::{Global, Search};
+use crate::options::{Global, PathPerName, RuntimeName, Search};
+use crate::progress::Bars;
+
+/// Seeds of a comparison on a table, where nothing else is said.
+const SEEDS_OF_TABLE: u32 = 100;
+/// The method of a search that trains, where nothing else is said.
+const METHOD: &str = "duel";
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Search) -> Result<Outcome> {
-    let methods = options.methods();
-    let many = options.methods.iter().chain([&options.against]).find(|method| method.needs_fidelities());
-    if let Some(method) = many {
-        return Err(Failure::usage(format!("{method} needs evaluations of several costs, and a table has one")));
+    match (&options.tabular.table, options.space, &options.data) {
+        (Some(table), ..) => of_table(global, options, table),
+        (None, Some(kind), Some(data)) => of_space(global, options, kind, data),
+        _ => Err(Failure::usage("give a space and data (search chain DATA), or --table FILE.csv")),
     }
-    let request = Request {
-        table: options.table.clone(),
-        choices: options.choices.clone(),
-        search: options.seen.clone(),
-        report: if options.report.is_empty() { options.seen.clone() } else { options.report.clone() },
-        cost: options.cost.clone(),
-        minimises: options.minimise,
+}
+
+fn of_space(global: &Global, options: &Search, kind: SkeletonKind, data: &Path) -> Result<Outcome> {
+    let networks = &options.networks;
+    if !networks.size.is_multiple_of(4) {
+        return Err(Failure::usage("--size must be a multiple of 4: these networks halve their maps twice"));
+    }
+    let methods = if options.methods.is_empty() {
+        vec![METHOD.parse().map_err(Failure::usage)?]
+    } else {
+        options.methods.clone()
+    };
+    refuse_fidelities(&methods, "shared weights have one")?;
+    let usual = if kind == SkeletonKind::Cells { 8 } else { 16 };
+    let plan = SearchPlan {
+        data: data.to_owned(),
+        table: options.table_of_data.table().map_err(Failure::usage)?,
+        skeleton: Skeleton { kind, channels: networks.channels.unwrap_or(usual).into() },
+        edge: networks.size as usize,
+        samples: networks.samples.map(|count| count as usize),
         methods,
-        against: options.against,
-        budgets: options.budget.iter().map(|&budget| budget as usize).collect(),
-        seeds: options.seeds as usize,
+        path_per: match networks.path_per {
+            PathPerName::Step => PathPer::Step,
+            PathPerName::Epoch => PathPer::Epoch,
+        },
+        steps: networks.steps as usize,
+        warm_up: networks.warm_up,
+        batch: networks.batch.into(),
+        learning_rate: networks.learning_rate,
+        most_parameters: networks.max_params,
+        most_multiply_adds: networks.max_madds,
+        seeds: options.seeds.unwrap_or(1) as usize,
+        training_steps: networks.training_steps as usize,
+        trainings: networks.trainings as usize,
+        drawn: networks.drawn as usize,
+        shuffles: networks.shuffle_labels,
+        output: networks.output.clone(),
+        seed: Seed(global.seed),
+    };
+    let machinery = machinery::machinery(global, RuntimeName::Auto, &options.limits, Store::from_environment()?)?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let found = searching::run(&plan, &machinery::access(global, &say), &machinery, &progress)?;
+    drop(progress);
+    write_report(options, &found)?;
+    print(&if global.json {
+        report::json::to_string(&found)
+    } else {
+        report::architecture::search(&found, super::terminal_width())
+    })?;
+    Ok(outcome(global, !found.skipped.is_empty()))
+}
+
+fn write_report(options: &Search, found: &ArchitectureSearch) -> Result<()> {
+    let Some(path) = &options.networks.report else { return Ok(()) };
+    let page = report::architecture::page(found).map_err(Failure::internal)?;
+    std::fs::write(path, page).map_err(|error| Failure::writing(path, &error))
+}
+
+fn of_table(global: &Global, options: &Search, table: &Path) -> Result<Outcome> {
+    let tabular = &options.tabular;
+    let asked: Vec<Method> = options.methods.iter().copied().chain([tabular.against]).collect();
+    refuse_fidelities(&asked, "a table has one")?;
+    let request = Request {
+        table: table.to_owned(),
+        choices: tabular.choices.clone(),
+        search: tabular.seen.clone(),
+        report: if tabular.judging.is_empty() { tabular.seen.clone() } else { tabular.judging.clone() },
+        cost: tabular.cost.clone(),
+        minimises: tabular.minimise,
+        methods: options.methods_of_table(),
+        against: tabular.against,
+        budgets: tabular.budget.iter().map(|&budget| budget as usize).collect(),
+        seeds: options.seeds.unwrap_or(SEEDS_OF_TABLE) as usize,
         seed: Seed(global.seed),
     };
     let found = tabular::compare(&request)?;
@@ -34,4 +111,12 @@ pub fn run(global: &Global, options: &Search) -> Result<Outcome> {
         report::search::comparison(&found, super::terminal_width())
     })?;
     Ok(Outcome::Complete)
+}
+
+/// Refuses methods that need evaluations of several costs.
+fn refuse_fidelities(methods: &[Method], because: &str) -> Result<()> {
+    match methods.iter().find(|method| method.needs_fidelities()) {
+        Some(method) => Err(Failure::usage(format!("{method} needs evaluations of several costs, and {because}"))),
+        None => Ok(()),
+    }
 }

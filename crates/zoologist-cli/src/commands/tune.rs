@@ -24,7 +24,9 @@ pub fn run(global: &Global, options: &Tune) -> Result<Outcome> {
         alteration: None,
         teachers: options.teachers.clone(),
         output: options.output.clone(),
+        graph: false,
         seed: Seed(global.seed),
+        training_seed: None,
     };
     let machinery = machinery::machinery(global, options.runtime, &options.limits, Store::from_environment()?)?;
     let progress = Bars::new(global.quiet);

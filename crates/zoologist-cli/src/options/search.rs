@@ -2,49 +2,144 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use zoologist::extract::training::SkeletonKind;
 use zoologist::search::{METHODS, Method};
+
+use super::DataOptions;
+use crate::limits::LimitOptions;
 
 /// Options of `search`.
 #[derive(Args)]
 pub struct Search {
-    /// A CSV table of everything that was tried: every evaluation of a search is a look at it
-    #[arg(long, value_name = "FILE.csv")]
-    pub table: PathBuf,
-    /// The columns of choices; a single one whose cells have equally many signs is cut into a choice per sign
-    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', required = true)]
-    pub choices: Vec<String>,
-    /// The columns that the search sees, one comparison each
-    #[arg(long = "search", value_name = "COLUMN,…", value_delimiter = ',', required = true)]
-    pub seen: Vec<String>,
-    /// The columns that judge what was found, one for each of --search [default: the same]
-    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
-    pub report: Vec<String>,
-    /// A column of costs, to be summed up
-    #[arg(long, value_name = "COLUMN")]
-    pub cost: Option<String>,
-    /// Lower values are better
-    #[arg(long)]
-    pub minimise: bool,
-    /// The methods [default: all that need no other fidelities]
+    /// What to search: chain (six layers of five operations that cost the same) or cells (those of MdeNAS and DARTS)
+    #[arg(value_name = "SPACE", required_unless_present = "table", requires = "data")]
+    pub space: Option<SkeletonKind>,
+    /// Pictures with classes, as for `rank`
+    pub data: Option<PathBuf>,
+    /// The methods [default: duel; of a table all that need no other fidelities]
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
+    /// How many seeds, from --seed on [default: 1; of a table 100]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub seeds: Option<u32>,
+    /// Architectures that are searched by training
+    #[command(flatten)]
+    pub networks: NetworkOptions,
+    /// A table of what others trained
+    #[command(flatten)]
+    pub tabular: TableOptions,
+    /// How a table of pictures is read
+    #[command(flatten)]
+    pub table_of_data: DataOptions,
+    /// What a worker process may use
+    #[command(flatten)]
+    pub limits: LimitOptions,
+}
+
+/// Options of searches that train.
+#[derive(Args)]
+#[command(next_help_heading = "Search of a SPACE")]
+pub struct NetworkOptions {
+    /// Channels of the first maps [default: 16; of cells 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub channels: Option<u16>,
+    /// The edge that pictures are brought to, a multiple of 4
+    #[arg(long, value_name = "PIXELS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(8..=256))]
+    pub size: u32,
+    /// Use a seeded, stratified sample of N (beside a test split, if there is one)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..))]
+    pub samples: Option<u32>,
+    /// Steps of the shared weights
+    #[arg(long, value_name = "N", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(20..))]
+    pub steps: u32,
+    /// The share of the steps in which paths are drawn evenly and nothing is learned of them
+    #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
+    pub warm_up: f64,
+    /// How long a path is trained before the next one is drawn
+    #[arg(long, value_name = "HOW", default_value = "step")]
+    pub path_per: PathPerName,
+    /// Samples of a step
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: u16,
+    /// The learning rate, which falls to 0
+    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = super::positive)]
+    pub learning_rate: f64,
+    /// The most parameters of an architecture
+    #[arg(long, value_name = "N", value_parser = super::positive)]
+    pub max_params: Option<f64>,
+    /// The most multiply-adds of an architecture for one picture
+    #[arg(long, value_name = "N", value_parser = super::positive)]
+    pub max_madds: Option<f64>,
+    /// Steps of a training alone
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    pub training_steps: u32,
+    /// How many times each architecture is trained alone
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub trainings: u32,
+    /// Architectures that are drawn evenly and trained alone, and the largest, to compare with
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub drawn: u32,
+    /// Search once more with shuffled labels, where nothing can be found
+    #[arg(long)]
+    pub shuffle_labels: bool,
+    /// The folder to write the found network to: weights, settings, ONNX, a card. It must not exist
+    #[arg(long, short, value_name = "DIR", conflicts_with = "table")]
+    pub output: Option<PathBuf>,
+    /// Write a page with the drawing and the history of the search
+    #[arg(long, value_name = "FILE.html", conflicts_with = "table")]
+    pub report: Option<PathBuf>,
+}
+
+/// How long a path is trained.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PathPerName {
+    /// One step
+    Step,
+    /// One pass through the samples, as in the paper
+    Epoch,
+}
+
+/// Options of searches of a table.
+#[derive(Args)]
+#[command(next_help_heading = "Search of a table")]
+pub struct TableOptions {
+    /// A CSV table of everything that was tried: every evaluation of a search is a look at it
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "space", requires = "choices", requires = "seen")]
+    pub table: Option<PathBuf>,
+    /// The columns of choices; a single one whose cells have equally many signs is cut into a choice per sign
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', requires = "table")]
+    pub choices: Vec<String>,
+    /// The columns that the search sees, one comparison each
+    #[arg(long = "search", value_name = "COLUMN,…", value_delimiter = ',', requires = "table")]
+    pub seen: Vec<String>,
+    /// The columns that judge what was found, one for each of --search [default: the same]
+    #[arg(long = "judge", value_name = "COLUMN,…", value_delimiter = ',', requires = "table")]
+    pub judging: Vec<String>,
+    /// A column of costs, to be summed up
+    #[arg(long, value_name = "COLUMN", requires = "table")]
+    pub cost: Option<String>,
+    /// Lower values are better
+    #[arg(long, requires = "table")]
+    pub minimise: bool,
     /// The method that the others are compared with, seed by seed
     #[arg(long, value_name = "METHOD", default_value = "local")]
     pub against: Method,
     /// Evaluations
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "100,200", value_parser = clap::value_parser!(u32).range(1..))]
     pub budget: Vec<u32>,
-    /// How many seeds, from --seed on
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
-    pub seeds: u32,
 }
 
 impl Search {
-    /// The methods that are compared: those of one fidelity.
-    pub fn methods(&self) -> Vec<Method> {
+    /// The methods that are compared on a table: those of one fidelity.
+    pub fn methods_of_table(&self) -> Vec<Method> {
         let all = METHODS.iter().filter_map(|name| name.parse().ok());
         let all = if self.methods.is_empty() { all.collect() } else { self.methods.clone() };
         all.into_iter().filter(|method: &Method| !method.needs_fidelities()).collect()
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse::<f64>().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "give a number from 0 to below 1".to_owned())
 }

@@ -56,6 +56,9 @@ pub struct TrainingOptions {
     /// The learning rate after the warm-up [default: 5e-5 for texts, 3e-3 for pictures]
     #[arg(long, value_name = "RATE", value_parser = super::positive)]
     pub learning_rate: Option<f64>,
+    /// How many times that rate the head learns at [default: 10; 1 for lp-ft and scratch]
+    #[arg(long, value_name = "TIMES", value_parser = super::positive)]
+    pub head_factor: Option<f64>,
     /// Samples of a step [default: 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: Option<u16>,
@@ -90,6 +93,7 @@ impl TrainingOptions {
     pub fn settings(&self) -> Settings {
         Settings {
             learning_rate: self.learning_rate,
+            head_factor: self.head_factor,
             batch: self.batch.map(usize::from),
             steps: self.steps.map(|steps| steps as usize),
             epochs: self.epochs.map(|epochs| epochs as usize),

@@ -152,7 +152,7 @@ impl Inverted {
     /// The pass.
     pub fn forward(&self, scope: &Scope, pictures: Tensor<4>, take: Take) {
         let padding = if self.tensorflow { Padding::Same } else { Padding::Symmetric };
-        let how = Convolution { stride: 2, padding, depthwise: false };
+        let how = Convolution { stride: 2, dilation: 1, padding, depthwise: false };
         let mut maps = scope.convolution_norm(pictures, ["conv_stem", "bn1"], how, Clamp::Relu6);
         take("stem", pooled(maps.clone()));
         for block in &self.blocks {
@@ -162,7 +162,7 @@ impl Inverted {
         if !self.has_head {
             return;
         }
-        let how = Convolution { stride: 1, padding, depthwise: false };
+        let how = Convolution { stride: 1, dilation: 1, padding, depthwise: false };
         take("features", pooled(scope.convolution_norm(maps, ["conv_head", "bn2"], how, Clamp::Relu6)));
     }
 }
@@ -235,8 +235,8 @@ impl Block {
     }
 
     fn forward(&self, scope: &Scope, maps: Tensor<4>, padding: Padding) -> Tensor<4> {
-        let plain = Convolution { stride: 1, padding, depthwise: false };
-        let filter = Convolution { stride: self.stride, padding, depthwise: true };
+        let plain = Convolution { stride: 1, dilation: 1, padding, depthwise: false };
+        let filter = Convolution { stride: self.stride, dilation: 1, padding, depthwise: true };
         let steps = [(plain, Clamp::Relu6), (filter, Clamp::Relu6), (plain, Clamp::None)];
         let steps = if self.expands() { &steps[..] } else { &steps[1..] };
         let input = maps.clone();

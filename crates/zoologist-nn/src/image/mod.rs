@@ -6,6 +6,7 @@
 
 mod inverted;
 mod residual;
+mod searched;
 mod transformer;
 
 use burn::tensor::Tensor;
@@ -20,6 +21,8 @@ use inverted::Inverted;
 use residual::Residual;
 use transformer::Transformer;
 
+pub use searched::{EPSILON, Searched, cost, options_cost, pruned, shared_parameters, space};
+
 /// What is read natively, for messages.
 const KNOWN: &str = "(tf_)efficientnet_lite0-4, (tf_)mobilenetv2_035-140, resnet18-152, \
                      vit_tiny|small|base|large_patchP_SIZE";
@@ -33,6 +36,8 @@ pub enum PictureNetwork {
     Residual(Residual),
     /// ViT.
     Transformer(Transformer),
+    /// What a search put together.
+    Searched(Searched),
 }
 
 /// The features of one layer.
@@ -50,6 +55,9 @@ impl PictureNetwork {
     pub fn read(text: &str) -> Result<Option<Self>, LoadError> {
         let config: Value =
             serde_json::from_str(text).map_err(|error| LoadError::Config(format!("not JSON ({error})")))?;
+        if let Some(searched) = Searched::read(&config)? {
+            return Ok(Some(Self::Searched(searched)));
+        }
         let Some(name) = config.get("architecture").and_then(Value::as_str) else { return Ok(None) };
         let known = Self::named(name.split('.').next().unwrap_or(name));
         let known = known.ok_or_else(|| LoadError::Architecture(escape(name), KNOWN))?;
@@ -72,6 +80,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.parameters(),
             Self::Residual(network) => network.parameters(),
+            Self::Searched(network) => network.parameters(),
             Self::Transformer(network) => network.parameters(),
         }
     }
@@ -79,7 +88,7 @@ impl PictureNetwork {
     /// What its classifier is called.
     pub fn classifier(&self) -> &'static str {
         match self {
-            Self::Inverted(_) => "classifier",
+            Self::Inverted(_) | Self::Searched(_) => "classifier",
             Self::Residual(_) => "fc",
             Self::Transformer(_) => "head",
         }
@@ -90,6 +99,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.features,
             Self::Residual(network) => network.dim(),
+            Self::Searched(network) => network.dim(),
             Self::Transformer(network) => network.dim,
         }
     }
@@ -105,6 +115,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.layer_names(),
             Self::Residual(network) => network.layer_names(),
+            Self::Searched(network) => network.layer_names(),
             Self::Transformer(network) => network.layer_names(),
         }
     }
@@ -126,6 +137,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.block_names(),
             Self::Residual(network) => network.block_names(),
+            Self::Searched(network) => network.block_names(),
             Self::Transformer(network) => network.block_names(),
         }
     }
@@ -135,6 +147,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.block_widths(),
             Self::Residual(network) => network.block_widths(),
+            Self::Searched(network) => network.block_widths(),
             Self::Transformer(network) => vec![[network.dim; 2]; network.block_names().len()],
         }
     }
@@ -144,6 +157,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(_) => name.starts_with("conv_head.") || name.starts_with("bn2."),
             Self::Residual(_) => false,
+            Self::Searched(_) => name.starts_with("features."),
             Self::Transformer(_) => name.starts_with("norm."),
         }
     }
@@ -157,6 +171,8 @@ impl PictureNetwork {
             Self::Inverted(network) => network.without(gone).map(Self::Inverted),
             Self::Residual(network) => network.without(gone).map(Self::Residual),
             Self::Transformer(network) => Some(Self::Transformer(network.without(gone))),
+            // Its places are filled one by one; what is to be left out of it is a question for the search.
+            Self::Searched(_) => None,
         };
         let names = || {
             let names = self.block_names();
@@ -176,6 +192,10 @@ impl PictureNetwork {
         if let Some(edge) = self.edge().filter(|edge| size != [*edge; 2]) {
             return Err(RunError::Edge { found: size, edge });
         }
+        // Maps are halved twice, and what comes from before a halving meets what comes after it.
+        if matches!(self, Self::Searched(_)) && size.iter().any(|edge| !edge.is_multiple_of(4)) {
+            return Err(RunError::Multiple { found: size, of: 4 });
+        }
         if pixels == 0 || values.is_empty() || !values.len().is_multiple_of(3 * pixels) {
             return Err(RunError::Nothing);
         }
@@ -184,7 +204,7 @@ impl PictureNetwork {
 
     /// A pass with these parameters.
     pub fn scope<'a>(&self, tensors: &'a Tensors, norms: BatchNorms) -> Scope<'a> {
-        let epsilon = if let Self::Inverted(network) = self { network.epsilon() } else { 1e-5 };
+        let epsilon = if let Self::Inverted(network) = self { network.epsilon() } else { EPSILON };
         Scope::new(tensors, norms, epsilon)
     }
 
@@ -198,6 +218,7 @@ impl PictureNetwork {
         match self {
             Self::Inverted(network) => network.forward(scope, pictures, &mut take),
             Self::Residual(network) => network.forward(scope, pictures, &mut take),
+            Self::Searched(network) => network.forward(scope, pictures, &mut take),
             Self::Transformer(network) => network.forward(scope, pictures, &mut take),
         }
         layers

@@ -117,7 +117,7 @@ fn built(stages: [usize; 4], expansion: usize) -> Vec<Block> {
 }
 
 fn step(stride: usize) -> Convolution {
-    Convolution { stride, padding: Padding::Symmetric, depthwise: false }
+    Convolution { stride, dilation: 1, padding: Padding::Symmetric, depthwise: false }
 }
 
 impl Block {

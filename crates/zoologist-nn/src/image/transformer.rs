@@ -1,11 +1,12 @@
 //! ViT (Dosovitskiy et al., arXiv:2010.11929), as timm builds it: patches, a class token, norms before each part.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::module::layer_norm;
 
 use super::Take;
 use crate::architecture::Parameter;
+use crate::operations::gelu;
 use crate::scope::Scope;
 
 /// What the norms add to the variance.

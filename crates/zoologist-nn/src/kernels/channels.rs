@@ -24,13 +24,14 @@ pub struct BiasClamp {
     pub clamp: Clamp,
 }
 
-impl BiasClamp {
+impl Clamp {
+    /// The least and the largest number that it leaves as it is.
     #[inline(always)]
-    fn bounds(self) -> [f32; 2] {
-        match self.clamp {
-            Clamp::None => [f32::NEG_INFINITY, f32::INFINITY],
-            Clamp::Relu => [0.0, f32::INFINITY],
-            Clamp::Relu6 => [0.0, 6.0],
+    pub fn bounds(self) -> [f32; 2] {
+        match self {
+            Self::None => [f32::NEG_INFINITY, f32::INFINITY],
+            Self::Relu => [0.0, f32::INFINITY],
+            Self::Relu6 => [0.0, 6.0],
         }
     }
 }
@@ -60,7 +61,7 @@ impl WithSimd for Forward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let [low, high] = self.shape.bounds();
+        let [low, high] = self.shape.clamp.bounds();
         for (map, bias) in self.result.chunks_exact_mut(self.shape.pixels).zip(self.biases.iter().cycle()) {
             for value in map {
                 // A comparison with NaN keeps it: what is broken must be seen.
@@ -84,7 +85,7 @@ impl WithSimd for Backward<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let ([low, high], pixels, channels) = (self.shape.bounds(), self.shape.pixels, self.of_biases.len());
+        let ([low, high], pixels, channels) = (self.shape.clamp.bounds(), self.shape.pixels, self.of_biases.len());
         let maps = self.of_maps.chunks_exact_mut(pixels).zip(self.output.chunks_exact(pixels));
         for (place, (map, output)) in maps.enumerate() {
             let mut sums = [0.0; super::LANES];

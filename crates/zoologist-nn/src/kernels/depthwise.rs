@@ -18,6 +18,8 @@ pub struct Depthwise {
     pub kernel: usize,
     /// Steps between the places of a filter.
     pub stride: usize,
+    /// Steps between the taps of a filter; 1: they are neighbours.
+    pub dilation: usize,
     /// Zeros before the first row, and before the first column.
     pub before: [usize; 2],
     /// Height and width of the result.
@@ -33,7 +35,7 @@ struct Span {
 
 impl Depthwise {
     fn span(&self, axis: usize, tap: usize) -> Span {
-        let (before, stride) = (self.before[axis], self.stride);
+        let (before, stride, tap) = (self.before[axis], self.stride, tap * self.dilation);
         let first = before.saturating_sub(tap).div_ceil(stride);
         let end = (self.size[axis] + before).saturating_sub(tap).div_ceil(stride).min(self.out[axis]);
         Span { first: first.min(end), end, start: (first * stride + tap).saturating_sub(before) }
@@ -54,6 +56,10 @@ impl Depthwise {
             let vertical = self.span(0, down);
             for across in 0..self.kernel {
                 let horizontal = self.span(1, across);
+                if horizontal.first == horizontal.end {
+                    // A tap that reaches beyond the map wherever it stands.
+                    continue;
+                }
                 for row in vertical.first..vertical.end {
                     let read = vertical.start + (row - vertical.first) * self.stride;
                     visit(row * self.out[1], read * self.size[1], &horizontal, down * self.kernel + across);

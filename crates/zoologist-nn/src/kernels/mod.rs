@@ -8,12 +8,16 @@ mod attention;
 mod channels;
 mod depthwise;
 mod functions;
+mod gelu;
 mod rows;
+mod sample_norm;
 
 pub use attention::Attention;
 pub use channels::{BiasClamp, Clamp};
 pub use depthwise::Depthwise;
+pub use gelu::Gelu;
 pub use rows::{Norm, activate, add_norm};
+pub use sample_norm::SampleNorm;
 
 /// Partial sums of a sum over a row, and the multiple that the rows of attention are filled up to.
 const LANES: usize = 16;

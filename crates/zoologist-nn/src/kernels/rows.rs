@@ -55,7 +55,7 @@ pub fn add_norm(rows: &mut [f32], bias: &[f32], residual: &[f32], norm: Norm) {
 
 /// The sum of a function of the values.
 #[inline(always)]
-fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+pub fn sum(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     let mut lanes = [0.0; LANES];
     let (chunks, rest) = values.as_chunks::<LANES>();
     for chunk in chunks {

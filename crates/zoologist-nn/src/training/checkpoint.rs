@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::training::Checkup;
@@ -19,13 +20,13 @@ const DIGEST: &str = "digest";
 
 /// Where a training stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Checkpoint {
-    /// The numbers beside the tensors.
-    pub state: State,
+pub struct Checkpoint<S> {
+    /// What stands beside the tensors.
+    pub state: S,
     /// The parameters now.
     pub parameters: Parameters,
-    /// The parameters at the best checkup.
-    pub best: Vec<Filled>,
+    /// The parameters of the checkup that is kept.
+    pub kept: Vec<Filled>,
     /// The optimizer's moments.
     pub moments: Moments,
 }
@@ -35,10 +36,10 @@ pub struct Checkpoint {
 pub struct State {
     /// Steps that were made.
     pub step: usize,
-    /// The step of the best checkup.
-    pub best_step: usize,
-    /// Checkups in a row without a better one.
-    pub without_better: usize,
+    /// The step of the checkup that is kept.
+    pub kept_step: usize,
+    /// Checkups in a row without progress.
+    pub without_progress: usize,
     /// Loss and samples since the last checkup.
     pub since: [f64; 2],
     /// The checkups.
@@ -47,7 +48,7 @@ pub struct State {
     pub seconds: f64,
 }
 
-impl Checkpoint {
+impl<S: Clone + Serialize + DeserializeOwned> Checkpoint<S> {
     /// Writes it to a folder, in place of the one that is there.
     pub fn write(&self, folder: &Path) -> Result<(), ModelError> {
         let state = serde_json::to_string(&self.state).map_err(|error| ModelError::Unfit(error.to_string()))?;
@@ -55,9 +56,9 @@ impl Checkpoint {
         write(&folder.join(FILE), &file(self.tensors().into_iter(), Some(HashMap::from(metadata)))?)
     }
 
-    /// Every tensor by its name in the file: parameters now and at their best, and the moments of those that learn.
+    /// Every tensor by its name in the file: parameters now and those that are kept, and the moments of those that learn.
     fn tensors(&self) -> Vec<(String, Vec<usize>, &[f32])> {
-        let lists = [("now", &self.parameters.list), ("best", &self.best)];
+        let lists = [("now", &self.parameters.list), ("kept", &self.kept)];
         let parameters = lists.into_iter().flat_map(|(part, list)| {
             list.iter().map(move |it| (format!("{part}.{}", it.name), it.shape.clone(), it.values.as_slice()))
         });
@@ -98,7 +99,7 @@ impl Checkpoint {
         };
         let mut resumed = self.clone();
         resumed.state = serde_json::from_str(&text).ok()?;
-        for (part, list) in [("now", &mut resumed.parameters.list), ("best", &mut resumed.best)] {
+        for (part, list) in [("now", &mut resumed.parameters.list), ("kept", &mut resumed.kept)] {
             for it in list {
                 it.values = values(part, &it.name, it.values.len())?;
             }
@@ -110,12 +111,12 @@ impl Checkpoint {
         }
         (resumed.digest(&text) == stated(DIGEST)?).then_some(resumed)
     }
+}
 
-    /// Removes the one in a folder: the training is over.
-    pub fn remove(folder: &Path) {
-        // What stays costs room only.
-        let _ = std::fs::remove_file(place(folder));
-    }
+/// Removes the one in a folder: the training is over.
+pub fn remove(folder: &Path) {
+    // What stays costs room only.
+    let _ = std::fs::remove_file(place(folder));
 }
 
 fn place(folder: &Path) -> PathBuf {

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::training::{Examples, Freeze, TrainingOrder, Watch};
 
-use super::PART;
 use super::parameters::Parameters;
+use super::passes::PART;
 use crate::design::{Design, Passed};
 use crate::error::RunError;
 use crate::scope::Tensors;

@@ -4,8 +4,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Tensor;
-use rayon::prelude::*;
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::runtime::NativeBytes;
 use zoologist::extract::training::proof::{self, Shown};
@@ -15,16 +13,15 @@ use zoologist::extract::training::{
 };
 use zoologist::zoo::{ModelInput, TokenPooling};
 
-use super::PART;
 use super::checkpoint::{self, Checkpoint, State};
 use super::frozen::FrozenStates;
 use super::lessons::Lessons;
-use super::loss::{Right, judged};
 use super::optimizer::{self, Moments};
 use super::parameters::{Parameters, file, is_statistic};
+use super::passes::{PART, Passes, rows_of_step};
+use super::selection::{is_as_good, is_progress};
 use super::start::{self, Beginning};
 use crate::design::{Design, Filled};
-use crate::error::RunError;
 use crate::graphs;
 use crate::operations::numbers;
 use crate::scope::{BatchNorms, BatchStatistics, Tensors};
@@ -32,8 +29,10 @@ use crate::weights::Weights;
 
 /// Below so many numbers a checkpoint costs nothing, and is written at every checkup too.
 const SMALL: usize = 1 << 20;
-/// A checkpoint is written at least this often.
+/// A checkpoint is written at least this often, unless writing it would take more than [`WRITING`] of the time.
 const CHECKPOINT: Duration = Duration::from_secs(20);
+/// One part in so many.
+const WRITING: u32 = 40;
 /// How much of a batch's statistics goes into the running ones.
 const NEW_STATISTICS: f32 = 0.1;
 /// A loss this many times the first one has run away.
@@ -69,13 +68,6 @@ pub struct Session<'a> {
     examples: &'a dyn Examples,
     watch: &'a dyn Watch,
     stop: &'a AtomicBool,
-}
-
-/// What came of one part of a batch.
-struct Part {
-    loss: f64,
-    gradients: Vec<Vec<f32>>,
-    statistics: Vec<BatchStatistics>,
 }
 
 impl<'a> Session<'a> {
@@ -128,7 +120,7 @@ impl<'a> Session<'a> {
     pub fn run(&self) -> Result<TrainingOutcome, ModelError> {
         let recipe = &self.order.recipe;
         let mut now = self.beginning().or_resumed(&self.order.folder);
-        let (mut begun, mut written) = (Instant::now(), Instant::now());
+        let (mut begun, mut written, mut pause) = (Instant::now(), Instant::now(), CHECKPOINT);
         let small = now.parameters.list.iter().map(|it| it.values.len()).sum::<usize>() < SMALL;
         let validates = !self.order.validation.is_empty();
         if now.state.curve.is_empty() && validates {
@@ -140,17 +132,18 @@ impl<'a> Session<'a> {
                 FrozenStates::of(&self.design, &now.parameters, self.order, self.examples, self.watch, self.stop)?;
             self.frozen.get_or_init(|| states);
         }
-        while now.state.step < recipe.steps && now.state.without_better < recipe.patience {
+        while now.state.step < recipe.steps && now.state.without_progress < recipe.patience {
             self.step(&mut now)?;
             let checks = now.state.step.is_multiple_of(recipe.checkup) || now.state.step == recipe.steps;
             if checks && validates {
                 self.check_up(&mut now)?;
             }
             let stopped = self.stop.load(Ordering::Relaxed);
-            if written.elapsed() > CHECKPOINT || (checks && small) || stopped {
+            if written.elapsed() > pause || (checks && small) || stopped {
                 now.state.seconds += begun.elapsed().as_secs_f64();
-                now.write(&self.order.folder)?;
                 (begun, written) = (Instant::now(), Instant::now());
+                now.write(&self.order.folder)?;
+                pause = CHECKPOINT.max(written.elapsed() * WRITING);
             }
             if stopped {
                 return Err(ModelError::Stopped);
@@ -158,8 +151,8 @@ impl<'a> Session<'a> {
         }
         now.state.seconds += begun.elapsed().as_secs_f64();
         if !validates {
-            now.best.clone_from(&now.parameters.list);
-            now.state.best_step = now.state.step;
+            now.kept.clone_from(&now.parameters.list);
+            now.state.kept_step = now.state.step;
         }
         self.finish(now)
     }
@@ -183,107 +176,51 @@ impl<'a> Session<'a> {
         Ok(Proof { batches: hasher.finalize().to_hex().to_string(), ..proof })
     }
 
-    fn beginning(&self) -> Checkpoint {
-        let state = State { step: 0, best_step: 0, without_better: 0, since: [0.0; 2], curve: vec![], seconds: 0.0 };
+    fn beginning(&self) -> Checkpoint<State> {
+        let state = State { step: 0, kept_step: 0, without_progress: 0, since: [0.0; 2], curve: vec![], seconds: 0.0 };
         let moments = Moments::new(&self.start, self.order.recipe.optimizer);
-        Checkpoint { state, parameters: self.start.clone(), best: self.start.list.clone(), moments }
+        // Without validation those of the last step are kept: there is nothing to hold beside them.
+        let kept = if self.order.validation.is_empty() { vec![] } else { self.start.list.clone() };
+        Checkpoint { state, parameters: self.start.clone(), kept, moments }
     }
 
-    /// The rows of a step: each epoch is a seeded order of its own, and steps go on through them without a gap.
     fn rows(&self, step: usize) -> Vec<(usize, bool)> {
-        let (all, batch) = (self.order.training.len(), self.order.recipe.batch);
-        let mut rows = Vec::with_capacity(batch);
-        let mut place = step * batch;
-        while rows.len() < batch {
-            let epoch = place / all;
-            let mut stream = self.order.seed.stream("order of an epoch", &epoch.to_string());
-            let mut order = self.order.training.clone();
-            stream.shuffle(&mut order);
-            let mirrored: Vec<bool> = order.iter().map(|_| self.order.recipe.mirror && stream.below(2) == 1).collect();
-            let end = (place % all + batch - rows.len()).min(all);
-            rows.extend((place % all..end).map(|place| (order[place], mirrored[place])));
-            place = (epoch + 1) * all;
-        }
-        rows
+        let recipe = &self.order.recipe;
+        rows_of_step(self.order.seed, &self.order.training, recipe.batch, recipe.mirror, step)
     }
 
-    fn step(&self, now: &mut Checkpoint) -> Result<(), ModelError> {
+    fn passes(&self) -> Passes<'_> {
+        let Self { design, answers, examples, watch, stop, .. } = self;
+        Passes { design, answers, examples: *examples, watch: *watch, stop }
+    }
+
+    fn step(&self, now: &mut Checkpoint<State>) -> Result<(), ModelError> {
         let (recipe, step) = (&self.order.recipe, now.state.step);
         let rows = self.rows(step);
         // A batch norm that trains must see the whole batch.
         let part = if recipe.norms == Norms::Training { rows.len() } else { PART };
-        let tensors = now.parameters.tensors();
-        let parameters = &now.parameters;
-        let parts: Vec<Result<Part, ModelError>> = rows
-            .par_chunks(part)
-            .map(|rows_of_part| self.part(parameters, &tensors, rows_of_part, rows.len()))
-            .collect();
-        drop(tensors);
-        let mut parts = parts.into_iter().collect::<Result<Vec<Part>, ModelError>>()?.into_iter();
-        let Some(mut sum) = parts.next() else { return Ok(()) };
-        for part in parts {
-            sum.loss += part.loss;
-            sum.gradients.par_iter_mut().zip(part.gradients).for_each(|(sum, part)| {
-                sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
-            });
-        }
-        let length = optimizer::cut(&mut sum.gradients, recipe.clip);
-        self.refuse_divergence(now, sum.loss, length)?;
-        optimizer::step(&mut now.parameters, &mut now.moments, &sum.gradients, recipe, step);
-        keep_statistics(&mut now.parameters, &sum.statistics);
+        let norms = match recipe.norms {
+            Norms::Frozen => BatchNorms::Frozen,
+            Norms::Training => BatchNorms::Training,
+        };
+        let pass = |bound: &Tensors, rows: &[usize], examples: &Batch| match self.frozen.get() {
+            Some(Some(frozen)) => frozen.pass(&self.design, bound, rows, examples),
+            _ => self.design.pass(bound, norms, examples),
+        };
+        let term = |features, rows: &[usize]| self.teachers.as_ref().map(|lessons| lessons.term(features, rows));
+        let mut slope = self.passes().slope(&now.parameters, &rows, part, &pass, &term)?;
+        let length = optimizer::cut(&mut slope.gradients, recipe.clip);
+        self.refuse_divergence(now, slope.loss, length)?;
+        optimizer::step(&mut now.parameters, &mut now.moments, &slope.gradients, recipe, step);
+        keep_statistics(&mut now.parameters, &slope.statistics);
         now.state.step += 1;
-        now.state.since[0] += sum.loss * rows.len() as f64;
+        now.state.since[0] += slope.loss * rows.len() as f64;
         now.state.since[1] += rows.len() as f64;
         self.watch.learned(rows.len());
         Ok(())
     }
 
-    /// One part's mean loss over the whole batch, and its gradient.
-    fn part(
-        &self,
-        parameters: &Parameters,
-        tensors: &[Tensor<1>],
-        rows: &[(usize, bool)],
-        batch: usize,
-    ) -> Result<Part, ModelError> {
-        let (rows, mirrored): (Vec<usize>, Vec<bool>) = rows.iter().copied().unzip();
-        let examples = self.examples.batch(&rows, &mirrored)?;
-        let bound = parameters.bound(tensors, true);
-        let norms = match self.order.recipe.norms {
-            Norms::Frozen => BatchNorms::Frozen,
-            Norms::Training => BatchNorms::Training,
-        };
-        let passed = match self.frozen.get() {
-            Some(Some(frozen)) => frozen.pass(&self.design, &bound, &rows, &examples),
-            _ => self.design.pass(&bound, norms, &examples),
-        };
-        let passed = passed.map_err(|error| unfit(&error))?;
-        let device = passed.features.device();
-        let outputs = self.outputs(&bound, passed.features.clone());
-        let mut loss = Right::of(&self.answers, &rows, &device).loss(outputs) / batch as f64;
-        if let Some(lessons) = &self.teachers {
-            loss = loss + lessons.term(passed.features, &rows) / batch as f64;
-        }
-        let value = f64::from(numbers(&loss.clone().inner().into_data())[0]);
-        let mut gradients = loss.backward();
-        let mut gradient = |it: &Filled| {
-            let (_, leaf) = &bound[&it.name];
-            leaf.grad_remove(&mut gradients)
-                .map_or_else(|| vec![0.0; it.values.len()], |found| numbers(&found.into_data()).to_vec())
-        };
-        let learning = parameters.list.iter().zip(&parameters.learns);
-        let gradients = learning.map(|(it, learns)| if *learns { gradient(it) } else { vec![] }).collect();
-        Ok(Part { loss: value, gradients, statistics: passed.statistics })
-    }
-
-    fn outputs(&self, bound: &Tensors, features: Tensor<2>) -> Tensor<2> {
-        let part = |part: &str| &bound[&format!("{}.{part}", self.design.classifier())];
-        let (shape, weight) = part("weight");
-        let weight: Tensor<2> = weight.clone().reshape([shape[0], shape[1]]);
-        features.matmul(weight.transpose()) + part("bias").1.clone().unsqueeze()
-    }
-
-    fn refuse_divergence(&self, now: &Checkpoint, loss: f64, length: f64) -> Result<(), ModelError> {
+    fn refuse_divergence(&self, now: &Checkpoint<State>, loss: f64, length: f64) -> Result<(), ModelError> {
         let first = now.state.curve.first().map_or(f64::INFINITY, |checkup| checkup.validation_loss.max(0.1));
         if loss.is_finite() && length.is_finite() && loss < RUN_AWAY * first {
             return Ok(());
@@ -296,71 +233,58 @@ impl<'a> Session<'a> {
         )))
     }
 
-    /// The outputs for some rows, in parts; network and head as they are in `list`.
+    /// The outputs for some rows; network and head as they are in `list`.
     fn outputs_of(&self, list: &[Filled], rows: &[usize]) -> Result<Vec<f32>, ModelError> {
         let parameters = Parameters { list: list.to_vec(), learns: vec![false; list.len()] };
-        let tensors = parameters.tensors();
-        let part = |rows: &[usize]| -> Result<Vec<f32>, ModelError> {
-            if self.stop.load(Ordering::Relaxed) {
-                return Err(ModelError::Stopped);
-            }
-            let examples: Batch = self.examples.batch(rows, &vec![false; rows.len()])?;
-            let bound = parameters.bound(&tensors, false);
-            let passed = self.design.pass(&bound, BatchNorms::Frozen, &examples).map_err(|error| unfit(&error))?;
-            // A sign of life: there may be many.
-            self.watch.learned(0);
-            Ok(numbers(&self.outputs(&bound, passed.features).into_data()).to_vec())
-        };
-        let parts: Vec<Result<Vec<f32>, ModelError>> = rows.par_chunks(PART).map(part).collect();
-        Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+        self.passes().outputs(&parameters, rows)
     }
 
-    /// Looks at the validation rows, and keeps the weights if they never did better.
-    fn check_up(&self, now: &mut Checkpoint) -> Result<(), ModelError> {
-        let (rows, width) = (&self.order.validation, self.answers.outputs());
-        let outputs = self.outputs_of(&now.parameters.list, rows)?;
-        let judged: Vec<(f64, f64)> =
-            rows.iter().zip(outputs.chunks(width)).map(|(&row, outputs)| judged(&self.answers, row, outputs)).collect();
-        let mean = |of: fn(&(f64, f64)) -> f64| judged.iter().map(of).sum::<f64>() / judged.len() as f64;
+    /// Looks at the validation rows, and keeps the weights unless earlier ones did clearly better.
+    fn check_up(&self, now: &mut Checkpoint<State>) -> Result<(), ModelError> {
+        let rows = &self.order.validation;
+        let [validation_loss, validation_score] = self.passes().judged(&now.parameters, rows)?;
         let [loss, samples] = std::mem::take(&mut now.state.since);
         let checkup = Checkup {
             step: now.state.step,
             training_loss: (samples > 0.0).then(|| loss / samples),
-            validation_loss: mean(|judged| judged.0),
-            validation_score: mean(|judged| judged.1),
+            validation_loss,
+            validation_score,
         };
-        let best = now.state.curve.iter().find(|checkup| checkup.step == now.state.best_step);
-        if best.is_none_or(|best| is_better(&checkup, best, &self.answers, rows.len())) {
-            now.best.clone_from(&now.parameters.list);
-            (now.state.best_step, now.state.without_better) = (now.state.step, 0);
-        } else if now.state.step as f64 > self.order.recipe.warm_up * self.order.recipe.steps as f64 {
-            // Small steps can't be expected to help yet.
-            now.state.without_better += 1;
+        let state = &mut now.state;
+        if is_as_good(&checkup, &state.curve, &self.answers, rows.len()) {
+            now.kept.clone_from(&now.parameters.list);
+            state.kept_step = state.step;
         }
-        now.state.curve.push(checkup);
+        if is_progress(&checkup, &state.curve) {
+            state.without_progress = 0;
+        } else if state.step as f64 > self.order.recipe.warm_up * self.order.recipe.steps as f64 {
+            // Small steps can't be expected to help yet.
+            state.without_progress += 1;
+        }
+        state.curve.push(checkup);
         Ok(())
     }
 
-    /// Writes the best weights and what they say of the judged rows.
-    fn finish(&self, now: Checkpoint) -> Result<TrainingOutcome, ModelError> {
-        let proof = self.proven(&now.best)?;
-        let mut outputs = self.outputs_of(&now.best, &self.order.judged)?;
+    /// Writes the weights that are kept and what they say of the judged rows.
+    fn finish(&self, now: Checkpoint<State>) -> Result<TrainingOutcome, ModelError> {
+        let proof = self.proven(&now.kept)?;
+        let mut outputs = self.outputs_of(&now.kept, &self.order.judged)?;
         let width = self.answers.outputs();
-        let mut best = Parameters { list: now.best, learns: now.parameters.learns };
-        self.unscale(&mut best, &mut outputs);
+        let mut kept = Parameters { list: now.kept, learns: now.parameters.learns };
+        self.unscale(&mut kept, &mut outputs);
         let shape = vec![self.order.judged.len(), width];
         let named = [("outputs".to_owned(), shape, outputs.as_slice())];
         checkpoint::write(&self.order.folder.join(OUTPUTS), &file(named.into_iter(), None)?)?;
         if self.order.keeps >= Keeps::Weights {
-            checkpoint::write(&self.order.folder.join(WEIGHTS), &best.file()?)?;
+            checkpoint::write(&self.order.folder.join(WEIGHTS), &kept.file()?)?;
         }
-        let named_in_graph = if self.order.keeps == Keeps::Graph { Some(self.write_graph(&best.list)?) } else { None };
-        let changed = best.list.iter().zip(&self.start.list).filter(|(after, before)| after.values != before.values);
+        let named_in_graph = if self.order.keeps == Keeps::Graph { Some(self.write_graph(&kept.list)?) } else { None };
+        let changed = kept.list.iter().zip(&self.start.list).filter(|(after, before)| after.values != before.values);
         let outcome = TrainingOutcome {
             steps: now.state.step,
-            best_step: now.state.best_step,
+            kept_step: now.state.kept_step,
             stopped_early: now.state.step < self.order.recipe.steps,
-            trained_parameters: best.learning(),
+            trained_parameters: kept.learning(),
             changed_tensors: changed.count(),
             curve: now.state.curve,
             unreadable: vec![],
@@ -371,7 +295,7 @@ impl<'a> Session<'a> {
             usual_tokens: None,
             seconds: now.state.seconds,
         };
-        Checkpoint::remove(&self.order.folder);
+        checkpoint::remove(&self.order.folder);
         Ok(outcome)
     }
 
@@ -392,7 +316,7 @@ impl<'a> Session<'a> {
     }
 
     /// Numbers were learned in units of their deviation: the head's weights take that in.
-    fn unscale(&self, best: &mut Parameters, outputs: &mut [f32]) {
+    fn unscale(&self, kept: &mut Parameters, outputs: &mut [f32]) {
         if self.scales.is_empty() {
             return;
         }
@@ -401,12 +325,12 @@ impl<'a> Session<'a> {
             let [mean, deviation] = self.scales[place % width];
             *output = *output * deviation + mean;
         }
-        let count = best.list.len();
+        let count = kept.list.len();
         let dim = self.design.dim();
-        for (place, weight) in best.list[count - 2].values.iter_mut().enumerate() {
+        for (place, weight) in kept.list[count - 2].values.iter_mut().enumerate() {
             *weight *= self.scales[place / dim][1];
         }
-        for (bias, [mean, deviation]) in best.list[count - 1].values.iter_mut().zip(&self.scales) {
+        for (bias, [mean, deviation]) in kept.list[count - 1].values.iter_mut().zip(&self.scales) {
             *bias = *bias * deviation + mean;
         }
     }
@@ -430,27 +354,11 @@ impl Session<'_> {
     }
 }
 
-/// Whether one checkup is better than another: more right ones by more than the standard error of their number, or a lower
-/// loss and not fewer by more than that. A few samples more or less are chance; the loss tells more.
-fn is_better(new: &Checkup, old: &Checkup, answers: &Answers, samples: usize) -> bool {
-    let share = old.validation_score.clamp(0.0, 1.0);
-    let chance = match answers {
-        Answers::Classes { .. } | Answers::Labels { .. } => (share * (1.0 - share) / samples as f64).sqrt(),
-        Answers::Numbers { .. } => 0.0,
-    };
-    let difference = new.validation_score - old.validation_score;
-    difference > chance || (difference >= -chance && new.validation_loss < old.validation_loss)
-}
-
 /// A network that is not what was planned: nothing may be concluded from its training.
 fn broken_proof(problem: &str) -> ModelError {
     ModelError::Unfit(format!(
         "what was to be trained is not what was planned: {problem}. This is a fault of zoologist"
     ))
-}
-
-fn unfit(error: &RunError) -> ModelError {
-    ModelError::Unfit(error.to_string())
 }
 
 /// Numbers in units of their deviation over the rows to learn from, and mean and deviation of each.

@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use super::order::{
     RuntimeChoice, TokenOrder,
 };
 use super::text::TokenCounts;
-use super::training::{TrainingOrder, TrainingOutcome};
+use super::training::{SupernetOrder, SupernetOutcome, TrainingOrder, TrainingOutcome};
 use super::worker::Message;
 use crate::store::{JobFolder, Key, Store};
 
@@ -37,19 +38,20 @@ const TICK: Duration = Duration::from_millis(50);
 /// Variables that a worker may see; the rest of the environment is none of its business.
 const VARIABLES: [&str; 8] =
     ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT"];
-/// Tells glibc to keep memory that it was given back. A forward pass makes tensors of a few megabytes and drops them again;
-/// with the defaults each comes fresh from the kernel, page by page (`make bench-native`: 8% of the time).
-const MEMORY_KEPT: [(&str, &str); 2] =
-    [("MALLOC_TRIM_THRESHOLD_", "1000000000"), ("MALLOC_MMAP_THRESHOLD_", "33554432")];
+/// Tells glibc to keep memory that it was given back, and to take even the largest tensors from there. A pass makes tensors
+/// and drops them again; with the defaults each comes fresh from the kernel, page by page: a quarter of the time of a
+/// training step, whose gradient of the embeddings alone has tens of megabytes.
+const MEMORY_KEPT: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "1000000000"), ("MALLOC_MMAP_MAX_", "0")];
 
 /// Everything that features are computed with.
+#[derive(Clone)]
 pub struct Machinery {
     /// Where features are kept.
     pub store: Store,
     /// How workers are started.
     pub launcher: Launcher,
     /// What runs ONNX models.
-    pub runtime: OnnxRunner,
+    pub runtime: Arc<OnnxRunner>,
     /// Threads of all workers together.
     pub threads: usize,
     /// How many workers may run at once.
@@ -64,6 +66,7 @@ impl Machinery {
 }
 
 /// How workers are started and stopped.
+#[derive(Clone)]
 pub struct Launcher {
     /// The program whose `worker` command is a worker.
     pub program: PathBuf,
@@ -132,6 +135,18 @@ pub fn train(
     converse(launcher, folder, Assignment::Train(Box::new(order.clone())), bounds, heard)?.outcome.ok_or_else(silent)
 }
 
+/// Lets a worker search among architectures; the listener hears of the samples that were learned from.
+pub fn search(
+    machinery: &Machinery,
+    folder: &JobFolder,
+    order: &SupernetOrder,
+    listener: &mut dyn Listener,
+) -> Result<SupernetOutcome, LaunchError> {
+    let heard = Heard { listener, rows: usize::MAX, said: Said::default() };
+    let (launcher, bounds) = (&machinery.launcher, machinery.launcher.limits.of_work(machinery.jobs));
+    converse(launcher, folder, Assignment::Search(Box::new(order.clone())), bounds, heard)?.search.ok_or_else(silent)
+}
+
 /// Lets a worker write the graph anew with its batch norms in evaluation mode, and gives the file, which is one of the
 /// store.
 pub fn mend(machinery: &Machinery, folder: &JobFolder, plan: NetworkPlan) -> Result<PathBuf, LaunchError> {
@@ -182,6 +197,7 @@ struct Said {
     anatomy: Option<Anatomy>,
     behaviour: Option<Behaviour>,
     outcome: Option<TrainingOutcome>,
+    search: Option<SupernetOutcome>,
     attached: Option<Attached>,
 }
 
@@ -193,6 +209,7 @@ impl Heard<'_> {
             Ok(Message::Anatomy(found)) => self.said.anatomy = Some(*found),
             Ok(Message::Behaviour(found)) => self.said.behaviour = Some(*found),
             Ok(Message::Trained(found)) => self.said.outcome = Some(*found),
+            Ok(Message::Searched(found)) => self.said.search = Some(*found),
             Ok(Message::Attached(found)) => self.said.attached = Some(found),
             Ok(Message::Alive) => {}
             Ok(Message::Rows(count)) => {

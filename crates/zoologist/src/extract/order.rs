@@ -10,7 +10,7 @@ use super::SampleFiles;
 use super::anatomy::LookOrder;
 use super::behaviour::BehaviourOrder;
 use super::limits::{LARGEST_FILE, bytes_of, bytes_of_vocabulary};
-use super::training::TrainingOrder;
+use super::training::{SupernetOrder, TrainingOrder};
 use crate::base::{Seed, path_text};
 use crate::store::Key;
 use crate::zoo::{Form, Model, ModelInput, TextSettings};
@@ -39,6 +39,8 @@ pub enum Assignment {
     Mend(Box<NetworkPlan>, PortablePath),
     /// To train a network.
     Train(Box<TrainingOrder>),
+    /// To search among architectures that share their weights.
+    Search(Box<SupernetOrder>),
     /// To write a graph anew with a head on its features.
     Attach {
         /// The model. Its layers decide which features stand side by side, in the order of [`Description::layers`].
@@ -62,7 +64,7 @@ impl Assignment {
         match self {
             Self::Train(order) => LARGEST_FILE.saturating_add(order.plan.bytes().saturating_mul(CHECKPOINT)),
             Self::Attach { plan, .. } | Self::Mend(plan, _) => LARGEST_FILE.saturating_add(plan.bytes()),
-            Self::Features(_) | Self::Tokens(_) | Self::Look(_) | Self::Observe(_) => LARGEST_FILE,
+            Self::Features(_) | Self::Tokens(_) | Self::Look(_) | Self::Observe(_) | Self::Search(_) => LARGEST_FILE,
         }
     }
 }

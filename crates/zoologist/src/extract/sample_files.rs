@@ -33,6 +33,13 @@ pub enum SampleFiles {
     },
 }
 
+impl SampleFiles {
+    /// No samples: for what is to be named without them.
+    pub fn none() -> Self {
+        Self::Pictures { root: PathBuf::new(), pictures: vec![] }
+    }
+}
+
 /// Why samples could not be written down.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplesError {

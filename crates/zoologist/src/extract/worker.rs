@@ -36,7 +36,7 @@ use super::runtime::Runtime;
 use super::sample_files::decoded;
 use super::text::tfidf::{self, TfIdf};
 use super::text::{self, BlockFeatures, Embeddings, Encoder, TokenCounts, load_encoder};
-use super::training::TrainingOutcome;
+use super::training::{SupernetOutcome, TrainingOutcome};
 use crate::base::{Fail, Fault};
 use crate::data::{PictureReader, PictureSource, RawPicture};
 use crate::store::{self, Block, JobFolder, RowFailure, Store, Text, Texts};
@@ -63,6 +63,8 @@ pub enum Message {
     Behaviour(Box<Behaviour>),
     /// A network is trained.
     Trained(Box<TrainingOutcome>),
+    /// A search among architectures has ended.
+    Searched(Box<SupernetOutcome>),
     /// A graph is written with a head on it.
     Attached(Attached),
     /// The extractor can't be used.
@@ -134,6 +136,7 @@ pub fn run(
             anatomy::in_evaluation_mode(plan).map_err(WorkerError::from).and_then(|bytes| write(&into.0, &bytes))
         }
         Assignment::Train(order) => train::train(order, open_runtime, &mut say, stop),
+        Assignment::Search(order) => train::search(order, open_runtime, &mut say, stop),
         Assignment::Attach { plan, runtime, head, into } => open_runtime(runtime)
             .and_then(|runtime| attach(plan, &head.0, &*runtime))
             .map_err(WorkerError::from)

@@ -67,7 +67,9 @@ pub fn tuned(ground: &Ground, model: &Model, way: Way, seed: Seed, access: &Acce
         alteration: None,
         teachers: None,
         output: None,
+        graph: false,
         seed,
+        training_seed: None,
     };
     tuning::run(&tuning, access, ground.machinery, ground.progress)
 }

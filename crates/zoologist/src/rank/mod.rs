@@ -28,6 +28,7 @@ pub mod retraining;
 mod samples;
 pub mod scorecard;
 mod scoring;
+pub mod searching;
 pub mod shards;
 pub mod statistics;
 mod trained;

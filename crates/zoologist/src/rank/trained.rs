@@ -85,7 +85,8 @@ fn digest_of(path: &Path) -> Option<String> {
     Some(hasher.finalize().to_hex().to_string())
 }
 
-fn refuse(name: &str, error: LaunchError) -> Error {
+/// An error of a worker that trains, for whoever ordered it.
+pub fn refuse(name: &str, error: LaunchError) -> Error {
     match error {
         LaunchError::Interrupted => Error::Interrupted,
         LaunchError::Store(error) => error.into(),

@@ -6,6 +6,7 @@
 //!
 //! Names that come from the user's files are data: control characters are escaped, and HTML is escaped again.
 
+pub mod architecture;
 pub mod cache;
 pub mod evaluation;
 pub mod html;
@@ -19,6 +20,7 @@ pub mod zoo;
 
 mod chart;
 mod curves;
+mod drawing;
 mod rows;
 #[cfg(test)]
 mod sample;

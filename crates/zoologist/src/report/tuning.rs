@@ -40,7 +40,7 @@ pub fn tuned(tuned: &Tuned, width: Option<u16>) -> String {
             "Trained {} numbers in {} steps{early}; the weights of step {} are kept.",
             words::count(training.trained_parameters),
             words::count(training.steps),
-            words::count(training.best_step)
+            words::count(training.kept_step)
         ));
     }
     if !tuned.details.teachers.is_empty() {

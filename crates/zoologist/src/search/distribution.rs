@@ -38,7 +38,8 @@ impl Distribution {
         let log = |architecture: &[u8]| -> f64 {
             architecture.iter().zip(&self.0).map(|(&option, choice)| choice[usize::from(option)].max(1e-300).ln()).sum()
         };
-        // A walk over architectures that are not allowed: the one of fewest excesses, then of highest probability.
+        // A walk over architectures that are not allowed: the one of fewest exclusions and least excess, then of highest
+        // probability.
         let mut steps = 0;
         while !space.allows(&found) && steps < 64 * self.0.len() {
             let excess = |architecture: &[u8]| -> f64 {
@@ -46,9 +47,12 @@ impl Distribution {
             };
             let all = Space { limits: vec![], excluded: vec![], only: None, choices: space.choices.clone() }
                 .neighbours(&found);
-            let score = |other: &Architecture| (space.allows(other), -excess(other), log(other));
+            let score = |other: &Architecture| {
+                let held = std::cmp::Reverse(space.held(other));
+                ((space.allows(other), held), [-excess(other), log(other)])
+            };
             let next = all.into_iter().max_by(|a, b| {
-                let ((a, b, c), (d, e, f)) = (score(a), score(b));
+                let ((a, [b, c]), (d, [e, f])) = (score(a), score(b));
                 a.cmp(&d).then(b.total_cmp(&e)).then(c.total_cmp(&f))
             });
             let Some(next) = next else { break };
@@ -116,6 +120,19 @@ mod tests {
         space.limits.push(Limit { name: "size".to_owned(), costs: vec![vec![0.0, 1.0]; 3], most: 2.0 });
         assert_eq!(distribution.most_probable(&space), [1, 0, 1]);
         assert!((distribution.entropies()[0] - 0.325_083).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_most_probable_leaves_several_exclusions_behind() {
+        let mut space = Space::of_sizes(&[2, 2, 2, 2, 2]);
+        space.excluded = vec![vec![(0, 1), (1, 1)], vec![(2, 1), (3, 1)]];
+        // The last choice costs nothing to change, and helps nothing.
+        let probable = vec![0.2, 0.8];
+        let distribution =
+            Distribution(vec![probable.clone(), vec![0.3, 0.7], probable.clone(), probable, vec![0.5, 0.5]]);
+        let found = distribution.most_probable(&space);
+        assert!(space.allows(&found), "{found:?}");
+        assert_eq!(found[..2], [1, 0]);
     }
 
     #[test]

@@ -100,8 +100,13 @@ impl Space {
         }
         let known = self.only.as_ref().is_none_or(|only| only.contains(architecture));
         let within = self.limits.iter().all(|limit| self.cost(limit, architecture) <= limit.most);
-        let holds = |pairs: &Vec<(usize, u8)>| pairs.iter().all(|&(choice, option)| architecture[choice] == option);
-        known && within && !self.excluded.iter().any(holds)
+        known && within && self.held(architecture) == 0
+    }
+
+    /// How many of the exclusions an architecture holds.
+    pub fn held(&self, architecture: &[u8]) -> usize {
+        let holds = |pairs: &&Vec<(usize, u8)>| pairs.iter().all(|&(choice, option)| architecture[choice] == option);
+        self.excluded.iter().filter(holds).count()
     }
 
     /// Whether everything is allowed.

@@ -133,7 +133,7 @@ pub(crate) struct Run {
 /// Runs every method with every seed.
 pub fn compare(request: &Request) -> Result<Comparison, Error> {
     if request.search.len() != request.report.len() || request.search.is_empty() {
-        let text = "give as many columns that judge (--report) as columns that the search sees (--search)";
+        let text = "give as many columns that judge (--judge) as columns that the search sees (--search)";
         return Err(Error::Columns(text.to_owned()));
     }
     let asked: Vec<String> = request.search.iter().chain(&request.report).chain(&request.cost).cloned().collect();

@@ -19,8 +19,8 @@ const PICTURE_SETTINGS: [&str; 2] = ["preprocessor_config.json", "processor_conf
 /// Encoders whose safetensors are read natively, by `model_type`.
 const NATIVE_FAMILIES: [&str; 6] = ["bert", "mpnet", "distilbert", "roberta", "xlm-roberta", "camembert"];
 /// How the names of networks for pictures begin whose safetensors are read natively, as timm calls them.
-const NATIVE_ARCHITECTURES: [&str; 6] =
-    ["tf_efficientnet_lite", "efficientnet_lite", "tf_mobilenetv2_", "mobilenetv2_", "resnet", "vit_"];
+const NATIVE_ARCHITECTURES: [&str; 7] =
+    ["tf_efficientnet_lite", "efficientnet_lite", "tf_mobilenetv2_", "mobilenetv2_", "resnet", "vit_", "zoologist_"];
 /// The file of weights that is read natively.
 const NATIVE_WEIGHTS: &str = "model.safetensors";
 /// What tables of static embeddings call themselves.

@@ -28,15 +28,21 @@ pub enum Prepared<'a> {
 /// Opens the samples of an order; `positions` is the longest sequence that a text network reads.
 pub fn prepare(order: &TrainingOrder, positions: Option<usize>) -> Result<Prepared<'_>, ModelError> {
     match (&order.samples, &order.plan.input) {
-        (SampleFiles::Pictures { root, pictures }, ModelInput::Pictures(how)) => {
-            Ok(Prepared::Pictures(PictureReader::new(root), pictures, how))
-        }
+        (samples @ SampleFiles::Pictures { .. }, ModelInput::Pictures(how)) => prepare_pictures(samples, how),
         (SampleFiles::Texts { file, .. }, ModelInput::Texts(settings)) => {
             let texts = Texts::open(file).map_err(|error| ModelError::Unfit(error.to_string()))?;
             let tokens = Tokens::load(&order.plan.folder, settings, vec![], positions)?;
             Ok(Prepared::Texts(texts, Box::new(tokens), settings))
         }
         (_, input) => Err(ModelError::Unfit(format!("it takes {}, and the samples are others", input.noun()))),
+    }
+}
+
+/// Opens pictures that are prepared in one way.
+pub fn prepare_pictures<'a>(samples: &'a SampleFiles, how: &'a Preprocessing) -> Result<Prepared<'a>, ModelError> {
+    match samples {
+        SampleFiles::Pictures { root, pictures } => Ok(Prepared::Pictures(PictureReader::new(root), pictures, how)),
+        SampleFiles::Texts { .. } => Err(ModelError::Unfit("it takes pictures, and the samples are texts".to_owned())),
     }
 }
 

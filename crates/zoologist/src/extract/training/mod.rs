@@ -14,6 +14,7 @@ mod alteration;
 mod examples;
 pub mod proof;
 mod recipe;
+mod supernet;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -21,9 +22,10 @@ use std::sync::atomic::AtomicBool;
 use serde::{Deserialize, Serialize};
 
 pub use alteration::{Alteration, Mode, Reinitialisation};
-pub use examples::{Examples, Prepared, prepare};
+pub use examples::{Examples, Prepared, prepare, prepare_pictures};
 pub use proof::Proof;
 pub use recipe::{Freeze, Norms, Optimizer, Recipe, Start};
+pub use supernet::{OneShot, PathPer, Skeleton, SkeletonKind, SupernetOrder, SupernetOutcome, folder_of, name_of};
 
 use super::SampleFiles;
 use super::onnx::ModelError;
@@ -177,7 +179,7 @@ pub struct TrainingOutcome {
     /// Steps that were made.
     pub steps: usize,
     /// The step whose weights were kept.
-    pub best_step: usize,
+    pub kept_step: usize,
     /// Whether it ended before its last step, because the validation rows got no better.
     pub stopped_early: bool,
     /// The checkups.
@@ -225,4 +227,14 @@ pub trait Trainer: Sync {
         watch: &dyn Watch,
         stop: &AtomicBool,
     ) -> Result<TrainingOutcome, ModelError>;
+
+    /// Searches among architectures that share their weights. Goes on from the checkpoint in the order's folder, and ends
+    /// like [`Trainer::train`] once `stop` is set.
+    fn search(
+        &self,
+        order: &SupernetOrder,
+        examples: &dyn Examples,
+        watch: &dyn Watch,
+        stop: &AtomicBool,
+    ) -> Result<SupernetOutcome, ModelError>;
 }

@@ -37,7 +37,7 @@ pub struct Recipe {
     pub clip: f64,
     /// Steps between checkups on the validation rows.
     pub checkup: usize,
-    /// Checkups in a row without a better one after which the training ends.
+    /// Checkups in a row without progress after which the training ends.
     pub patience: usize,
     /// Whether pictures are mirrored at random.
     pub mirror: bool,

@@ -7,7 +7,7 @@ use super::{Message, OpenRuntime, WorkerError, unfit};
 use crate::extract::RuntimeChoice;
 use crate::extract::onnx::ModelError;
 use crate::extract::text;
-use crate::extract::training::{self, TrainingOrder};
+use crate::extract::training::{self, SupernetOrder, TrainingOrder};
 use crate::zoo::ModelInput;
 
 /// What several threads may say in turn.
@@ -29,7 +29,7 @@ pub fn train(
         ModelInput::Pictures(_) => None,
     };
     let (examples, mut order) = (training::prepare(order, positions)?, order.clone());
-    let unreadable = leave_out_unreadable(&mut order, &examples);
+    let unreadable = leave_out_unreadable([&mut order.training, &mut order.validation, &mut order.judged], &examples);
     let say = Mutex::new(say);
     let watch = Learned { say: &say };
     let outcome = trainer.train(&order, &network, &examples, &watch, stop);
@@ -43,9 +43,35 @@ pub fn train(
     say(&Message::Trained(Box::new(outcome)))
 }
 
+/// Searches among architectures as an order says, and says what came of it.
+pub fn search(
+    order: &SupernetOrder,
+    open_runtime: OpenRuntime,
+    say: SharedSay,
+    stop: &AtomicBool,
+) -> Result<(), WorkerError> {
+    let runtime = open_runtime(&RuntimeChoice::Native)?;
+    let trainer =
+        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let (examples, mut order) = (training::prepare_pictures(&order.samples, &order.preprocessing)?, order.clone());
+    let unreadable = leave_out_unreadable([&mut order.training, &mut order.validation], &examples);
+    let say = Mutex::new(say);
+    let watch = Learned { say: &say };
+    let outcome = trainer.search(&order, &examples, &watch, stop);
+    let mut outcome = outcome.map_err(|error| match error {
+        ModelError::Stopped => WorkerError::Stopped,
+        other => other.into(),
+    })?;
+    outcome.unreadable = unreadable;
+    let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
+    say(&Message::Searched(Box::new(outcome)))
+}
+
 /// Takes samples that can't be read out of all rows, and says which.
-fn leave_out_unreadable(order: &mut TrainingOrder, examples: &training::Prepared) -> Vec<(usize, String)> {
-    let lists = [&mut order.training, &mut order.validation, &mut order.judged];
+fn leave_out_unreadable<const N: usize>(
+    lists: [&mut Vec<usize>; N],
+    examples: &training::Prepared,
+) -> Vec<(usize, String)> {
     let all: Vec<usize> = lists.iter().flat_map(|rows| rows.iter().copied()).collect();
     let faults = all.into_iter().filter_map(|row| Some((row, examples.fault(row)?)));
     let unreadable: Vec<(usize, String)> = faults.collect();

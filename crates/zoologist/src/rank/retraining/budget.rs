@@ -62,8 +62,12 @@ pub fn fitted(scope: Scope, cost: &Cost, budget: Option<Duration>) -> Result<(Sc
             applied = without;
         }
     }
-    let said = said(&applied, &scope, &reduced(&applied));
-    Ok((reduced(&applied), said))
+    // More seeds than the reductions left, where the budget has room for them.
+    let seeds = |seeds: usize| Scope { seeds, ..reduced(&applied) };
+    let fitted = (reduced(&applied).seeds..=scope.seeds).rev().map(seeds).find(|scope| cost.of_all(scope) <= limit);
+    let fitted = fitted.unwrap_or_else(|| reduced(&applied));
+    let said = said(&applied, &scope, &fitted);
+    Ok((fitted, said))
 }
 
 impl Reduction {
@@ -173,11 +177,13 @@ mod tests {
         let (cost, whole) = (Cost::for_tests(), scope());
         let all = cost.of_all(&whole);
         assert_eq!(fitted(whole.clone(), &cost, None).unwrap(), (whole.clone(), vec![]));
-        for share in [1.2, 0.6, 0.3, 0.15] {
+        for share in [1.2, 0.8, 0.6, 0.3, 0.15] {
             let budget = Duration::from_secs_f64(share * all);
             let (fitted, said) = fitted(whole.clone(), &cost, Some(budget)).unwrap();
             assert!(cost.of_all(&fitted) <= PLANNED * budget.as_secs_f64(), "{share}");
             assert_eq!(said.is_empty(), share > 1.0, "{share}: {said:?}");
+            let more = Scope { seeds: fitted.seeds + 1, ..fitted.clone() };
+            assert!(fitted.seeds == whole.seeds || cost.of_all(&more) > PLANNED * budget.as_secs_f64(), "{share}");
             assert!(fitted.variants.iter().any(|variant| variant.how == How::Anew));
         }
         let (_, said) = fitted(whole.clone(), &cost, Some(Duration::from_secs_f64(0.6 * all))).unwrap();

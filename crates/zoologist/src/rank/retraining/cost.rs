@@ -33,13 +33,15 @@ pub struct Cost {
     blocks: usize,
     freezes_kept: bool,
     keeps_states: bool,
+    /// Runs at once.
+    at_once: usize,
 }
 
 impl Cost {
     /// Measures a few steps of the whole network and of what stands around the blocks.
     pub fn measured(runs: &Runs, shares: &BTreeMap<usize, f64>, blocks: usize) -> Result<Self, Error> {
         let whole = runs.timed(None)?;
-        let least = runs.timed(Some(Mode::Drop.of((0..blocks).collect(), true)))?;
+        let least = runs.timed(Some(&Mode::Drop.of((0..blocks).collect(), true)))?;
         let forward = FORWARD * whole.step / runs.batch() as f64;
         Ok(Self {
             start: (whole.beside - forward * Timed::JUDGED as f64).max(0.0),
@@ -52,6 +54,7 @@ impl Cost {
             blocks,
             freezes_kept: runs.freezes_kept(),
             keeps_states: runs.is_text(),
+            at_once: runs.at_once(),
         })
     }
 
@@ -84,13 +87,18 @@ impl Cost {
         self.start + self.steps as f64 * step_of_run + judging
     }
 
+    /// Seconds that runs take which take so many seconds one after the other.
+    pub fn together(&self, seconds: f64) -> f64 {
+        seconds / self.at_once as f64
+    }
+
     /// Seconds of all runs.
     pub fn of_all(&self, scope: &Scope) -> f64 {
         let runs_at = |size: &usize| {
             let here = scope.variants.iter().filter(|variant| variant.runs_at(*size, &scope.sizes));
             here.map(|variant| self.of(variant)).sum::<f64>()
         };
-        scope.seeds as f64 * scope.sizes.iter().map(runs_at).sum::<f64>()
+        self.together(scope.seeds as f64 * scope.sizes.iter().map(runs_at).sum::<f64>())
     }
 
     #[cfg(test)]
@@ -106,6 +114,7 @@ impl Cost {
             blocks: 3,
             freezes_kept: false,
             keeps_states: false,
+            at_once: 1,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One run after the other: what is ordered, what comes back, and what of it the store has already.
+//! Runs, some at once: what is ordered, what comes back, and what of it the store has already.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,6 +31,13 @@ const MOST_JUDGED: usize = 2000;
 const EPOCHS: usize = 3;
 /// Steps at least: with fewer, layers that start anew have no chance.
 const LEAST_STEPS: usize = 150;
+/// Trainings at once, at most: a thread each does more than all on one, whose steps are partly one thread's work.
+const MOST_AT_ONCE: usize = 4;
+/// Bytes that a training needs beside its samples, by those of its weights: the weights, their gradients and moments, and
+/// what a pass leaves for the way back.
+const BYTES: u64 = 12;
+/// See [`BYTES`].
+const BYTES_AT_LEAST: u64 = 1 << 30;
 /// The learning rate for pictures: blocks that start anew learn too slowly at the one of plain fine-tuning.
 const RATE_OF_PICTURES: f64 = 3e-4;
 
@@ -66,7 +73,8 @@ pub struct Runs<'a> {
     pub network: NetworkPlan,
     plan: &'a StudyPlan,
     retraining: &'a Retraining,
-    machinery: &'a Machinery,
+    /// What trains: as many workers as there are trainings at once.
+    machinery: Machinery,
     progress: &'a dyn Progress,
     /// Samples to learn from, from the fewest.
     pub sizes: Vec<usize>,
@@ -84,8 +92,9 @@ impl<'a> Runs<'a> {
         machinery: &'a Machinery,
         progress: &'a dyn Progress,
     ) -> Result<Self, Error> {
+        let machinery = Machinery { jobs: at_once(machinery, &network), ..machinery.clone() };
         let mut runs = Self { model, network, plan, retraining, machinery, progress, sizes: vec![], samples: vec![] };
-        runs.open_samples(0)?;
+        runs.open_samples(1)?;
         if runs.network.input.noun() != runs.samples[0].job.dataset.inputs.noun() {
             let reasons = format!("it takes {}, and the samples are others", runs.network.input.noun());
             return Err(Error::NoModel { path: model.name.clone(), reasons, fault: Fault::Input });
@@ -106,8 +115,9 @@ impl<'a> Runs<'a> {
         Ok(runs)
     }
 
-    fn open_samples(&mut self, offset: usize) -> Result<(), Error> {
-        while self.samples.len() <= offset {
+    /// Opens the samples of so many seeds.
+    pub fn open_samples(&mut self, seeds: usize) -> Result<(), Error> {
+        while self.samples.len() < seeds {
             let take = match self.retraining.sizes.iter().max() {
                 Some(&largest) => Take::ToLearnFrom(largest),
                 None => Take::up_to(self.plan.samples),
@@ -122,6 +132,11 @@ impl<'a> Runs<'a> {
 
     fn seed(&self, offset: usize) -> Seed {
         Seed(self.plan.seed.0 + offset as u64)
+    }
+
+    /// Trainings at once.
+    pub fn at_once(&self) -> usize {
+        self.machinery.jobs
     }
 
     /// Whether the network reads texts.
@@ -225,7 +240,7 @@ impl<'a> Runs<'a> {
         let folder = self.machinery.store.job(&Key::of(&parts))?;
         folder.path().clone_into(&mut order.folder);
         let run = Training { name: &self.model.name, label, folder: &folder, order: &order };
-        let outcome = trained::trained(&run, self.machinery, self.progress)?;
+        let outcome = trained::trained(&run, &self.machinery, self.progress)?;
         Ok((outcome, folder.path().to_owned()))
     }
 
@@ -238,16 +253,32 @@ impl<'a> Runs<'a> {
         Ok(self.train(order, 0, "looking at the network")?.0)
     }
 
-    /// Times a few steps of the network, or of what an alteration leaves of it.
-    pub fn timed(&self, alteration: Option<Alteration>) -> Result<Timed, Error> {
-        let how = alteration.map_or(How::AsItIs, How::Altered);
+    /// Times a few steps of the network, or of what an alteration leaves of it, in as many trainings at once as there will
+    /// be.
+    pub fn timed(&self, alteration: Option<&Alteration>) -> Result<Timed, Error> {
+        let timed = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..self.at_once()).map(|place| scope.spawn(move || self.timed_once(alteration, place))).collect();
+            let join = |thread: std::thread::ScopedJoinHandle<Result<Timed, Error>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect::<Result<Vec<Timed>, Error>>()
+        })?;
+        let mean = |of: fn(&Timed) -> f64| timed.iter().map(of).sum::<f64>() / timed.len() as f64;
+        Ok(Timed { step: mean(|timed| timed.step), beside: mean(|timed| timed.beside) })
+    }
+
+    fn timed_once(&self, alteration: Option<&Alteration>, place: usize) -> Result<Timed, Error> {
+        let how = alteration.map_or(How::AsItIs, |alteration| How::Altered(alteration.clone()));
         let recipe = Recipe { steps: Timed::STEPS, ..self.recipe(&how, None) };
         let answers = trained::answers(&self.samples[0].targets);
         let mut order = self.order(recipe, self.sizes.last().copied().unwrap_or(1), 0, answers);
+        // Each in a folder of its own.
+        order.seed = Seed(order.seed.0.wrapping_add(place as u64));
         order.judged.truncate(Timed::JUDGED);
-        let threads = order.threads.to_string();
+        let threads = [order.threads, self.at_once()].map(|count| count.to_string()).join(" ");
         let begun = Instant::now();
-        let (outcome, folder) = self.train(order, 0, "timing a step")?;
+        let (outcome, folder) = self.train(order, 0, &format!("timing a step ({})", place + 1))?;
         let seconds = begun.elapsed().as_secs_f64();
         let found = Timed { step: outcome.seconds / Timed::STEPS as f64, beside: (seconds - outcome.seconds).max(0.0) };
         let parts = [("what", "time of a step"), ("folder", &folder.to_string_lossy()), ("threads", &threads)];
@@ -281,9 +312,8 @@ impl<'a> Runs<'a> {
         Ok(left)
     }
 
-    /// Makes a run, or takes it from the store.
-    pub fn ran(&mut self, variant: &Variant, size: usize, offset: usize, label: &str) -> Result<Ran, Error> {
-        self.open_samples(offset)?;
+    /// Makes a run, or takes it from the store; its samples are open.
+    pub fn ran(&self, variant: &Variant, size: usize, offset: usize, label: &str) -> Result<Ran, Error> {
         if variant.how == How::WithoutNetwork {
             return self.without_network(size, offset);
         }
@@ -308,7 +338,7 @@ impl<'a> Runs<'a> {
         let (name, extractor, job, rows) = (&baseline.name, &baseline.extractor, &samples.job, samples.job.len());
         let wanted = Wanted { name, extractor, job, rows, compute: true };
         let found =
-            features::extract(wanted, self.machinery, self.progress).map_err(|failure| failure.of(&baseline.name))?;
+            features::extract(wanted, &self.machinery, self.progress).map_err(|failure| failure.of(&baseline.name))?;
         let bad: Vec<(usize, String)> =
             found.failures.iter().map(|failure| (failure.row as usize, failure.reason.clone())).collect();
         let good = |rows: Vec<usize>| tuning::without(&rows, &bad);
@@ -320,6 +350,13 @@ impl<'a> Runs<'a> {
         let outputs = fitted.map(|fitted| fitted.head.apply(&features.select(&judged))).unwrap_or_default();
         Ok(Ran { judgement: self.judge(&samples.targets, &judged, &outputs), proof: None })
     }
+}
+
+/// How many trainings of a network the threads and the memory are enough for.
+fn at_once(machinery: &Machinery, network: &NetworkPlan) -> usize {
+    let needed = network.bytes().saturating_mul(BYTES).saturating_add(BYTES_AT_LEAST);
+    let has_room = |jobs: &usize| machinery.launcher.limits.of_work(*jobs).memory.is_none_or(|memory| memory >= needed);
+    (2..=machinery.threads.min(MOST_AT_ONCE)).rev().find(has_room).unwrap_or(1)
 }
 
 /// The answers of the rows that are learned from, exchanged among them.

@@ -1,6 +1,9 @@
 //! Values of runs by variant, size and seed, and the rows that they come to.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::budget::words;
@@ -30,46 +33,55 @@ impl Table {
         Self { scope, cost, begun: Instant::now(), budget, ran: BTreeMap::new() }
     }
 
-    /// Makes every run that is planned and still missing: seed by seed, so that what is there is paired whenever it ends.
+    /// Makes every run that is planned and still missing, some at once: seed by seed, so that what is there is paired
+    /// whenever it ends.
     pub fn fill(&mut self, runs: &mut Runs, progress: &dyn Progress) -> Result<(), Error> {
-        let all = self.scope.runs();
-        for offset in 0..self.scope.seeds {
-            for size in self.scope.sizes.clone() {
-                for place in 0..self.scope.variants.len() {
-                    let variant = self.scope.variants[place].clone();
-                    if !variant.runs_at(size, &self.scope.sizes) || self.ran.contains_key(&(place, size, offset)) {
-                        continue;
-                    }
-                    if !self.has_time_for(&variant) {
-                        return Ok(());
-                    }
-                    let left = words(self.left());
-                    let mode = variant.mode.map_or(String::new(), |mode| format!(", {mode}"));
-                    let label = format!(
-                        "[{}/{all}, {left} left] {}{mode}, n {size}, seed {offset}",
-                        self.ran.len() + 1,
-                        variant.name
-                    );
-                    let ran = runs.ran(&variant, size, offset, &label)?;
-                    self.ran.insert((place, size, offset), ran);
+        runs.open_samples(self.scope.seeds)?;
+        let mut missing: Vec<_> = self.planned().filter(|key| !self.ran.contains_key(key)).collect();
+        missing.sort_unstable_by_key(|&(place, size, offset)| (offset, size, place));
+        let (next, made) = (AtomicUsize::new(0), Mutex::new(std::mem::take(&mut self.ran)));
+        let (table, runs) = (&*self, &*runs);
+        let work = || -> Result<(), Error> {
+            while let Some(&key) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !table.has_time_for(&table.scope.variants[key.0]) {
+                    return Ok(());
                 }
+                let label = table.label(key, &made.lock().unwrap_or_else(PoisonError::into_inner));
+                let (place, size, offset) = key;
+                // After a failure nobody begins another one.
+                let ran = runs.ran(&table.scope.variants[place], size, offset, &label);
+                let ran = ran.inspect_err(|_| next.store(missing.len(), Ordering::Relaxed))?;
+                made.lock().unwrap_or_else(PoisonError::into_inner).insert(key, ran);
             }
-        }
+            Ok(())
+        };
+        let done: Vec<Result<(), Error>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..runs.at_once()).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        self.ran = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.into_iter().collect::<Result<(), Error>>()?;
         progress.phase("comparing the runs");
         Ok(())
+    }
+
+    /// What a run is called, for whoever watches.
+    fn label(
+        &self,
+        (place, size, offset): (usize, usize, usize),
+        ran: &BTreeMap<(usize, usize, usize), Ran>,
+    ) -> String {
+        let variant = &self.scope.variants[place];
+        let missing = self.planned().filter(|key| !ran.contains_key(key));
+        let left = self.cost.together(missing.map(|(place, ..)| self.cost.of(&self.scope.variants[place])).sum());
+        let mode = variant.mode.map_or(String::new(), |mode| format!(", {mode}"));
+        let (number, all) = (ran.len() + 1, self.scope.runs());
+        format!("[{number}/{all}, {} left] {}{mode}, n {size}, seed {offset}", words(left), variant.name)
     }
 
     fn has_time_for(&self, variant: &Variant) -> bool {
         let Some(budget) = self.budget else { return true };
         self.begun.elapsed().as_secs_f64() + self.cost.of(variant) <= budget.as_secs_f64()
-    }
-
-    /// Seconds that the missing runs will take.
-    fn left(&self) -> f64 {
-        self.planned()
-            .filter(|key| !self.ran.contains_key(key))
-            .map(|(place, ..)| self.cost.of(&self.scope.variants[place]))
-            .sum()
     }
 
     fn planned(&self) -> impl Iterator<Item = (usize, usize, usize)> {

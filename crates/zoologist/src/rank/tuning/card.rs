@@ -57,7 +57,7 @@ pub fn text(tuned: &Tuned, model: &Model, papers: &Papers) -> String {
         let _ = writeln!(
             card,
             "| steps | {}, the weights of step {} kept |\n| trained parameters | {} |",
-            training.steps, training.best_step, training.trained_parameters
+            training.steps, training.kept_step, training.trained_parameters
         );
     }
     if let Some(recipe) = &tuned.details.recipe {

@@ -26,6 +26,8 @@ const KEPT: [&str; 5] = ["json", "txt", "model", "bpe", "vocab"];
 const LICENCES: [&str; 4] = ["LICENSE", "LICENCE", "NOTICE", "COPYING"];
 /// What is written anew, and so not copied.
 const WRITTEN: [&str; 4] = ["config.json", "preprocessor_config.json", "processor_config.json", "SHA256SUMS"];
+/// What `config.json` may say of a network in our own object: its blocks, and what it was put together from.
+const OF_NETWORK: [&str; 3] = ["blocks", "channels", "operations"];
 /// Folders within folders that are copied.
 const DEEPEST: usize = 2;
 
@@ -74,6 +76,14 @@ pub fn write(output: &Path, work: &Work, found: &Found, tuned: &Tuned) -> Result
     Ok(files)
 }
 
+/// What our own object in `config.json` says of the network itself; names of values are those of a graph that is not there
+/// any more.
+fn of_network(config: &Map<String, Value>) -> Map<String, Value> {
+    let own = config.get("zoologist").and_then(Value::as_object);
+    let kept = own.into_iter().flatten().filter(|(key, _)| OF_NETWORK.contains(&key.as_str()));
+    kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 fn original_config(model: &Model) -> Map<String, Value> {
     let text = fs::read_to_string(model.folder.join("config.json")).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
@@ -106,7 +116,9 @@ fn attach(head: &Head, into: &Path, config: &mut Map<String, Value>, work: &Work
         fs::copy(&source, &target).map_err(|error| writing(&source, &error))?;
     }
     let _ = fs::remove_file(&of_head);
-    config.insert("zoologist".to_owned(), json!({ "logits": logits, "features": features }));
+    let mut own = of_network(config);
+    own.extend([("logits".to_owned(), json!(logits)), ("features".to_owned(), json!(features))]);
+    config.insert("zoologist".to_owned(), Value::Object(own));
     Ok(())
 }
 
@@ -127,7 +139,7 @@ fn put_weights(weights: &Weights, into: &Path, config: &mut Map<String, Value>) 
     let place = into.join("model.safetensors");
     fs::copy(&weights.file, &place).map_err(|error| writing(&weights.file, &error))?;
     let is_text = matches!(weights.plan.input, ModelInput::Texts(_));
-    let mut own = Map::new();
+    let mut own = of_network(config);
     if is_text {
         own.insert("logits".to_owned(), json!("classifier"));
     }

@@ -61,8 +61,12 @@ pub struct TunePlan {
     pub teachers: Option<PathBuf>,
     /// The folder to write; it must not exist. `None`: only measure.
     pub output: Option<PathBuf>,
+    /// Whether the network is written as an ONNX file too, for the ways that train it.
+    pub graph: bool,
     /// Fixes everything random.
     pub seed: Seed,
+    /// Fixes the training alone, where it is to differ on the same samples.
+    pub training_seed: Option<Seed>,
 }
 
 /// What a way came to, before it is written.
@@ -153,7 +157,7 @@ pub(super) fn settings_of(mut plan: NetworkPlan, settings: &Settings) -> Network
     plan
 }
 
-fn skipped(samples: &TuningSamples, unreadable: &[(usize, String)]) -> Vec<Skipped> {
+pub(super) fn skipped(samples: &TuningSamples, unreadable: &[(usize, String)]) -> Vec<Skipped> {
     let files = samples.job.dataset.skipped.iter();
     let files =
         files.map(|(path, reason)| Skipped { path: crate::base::path_text::show(path), reason: reason.clone() });

@@ -63,10 +63,10 @@ pub fn run(work: &Work) -> Result<Found, Error> {
     let outcome = trained::trained(&run, work.machinery, work.progress)?;
     let judged = without(&work.samples.judged, &outcome.unreadable);
     let outputs = trained::outputs(folder.path())?;
-    let best = outcome.curve.iter().find(|checkup| checkup.step == outcome.best_step);
+    let kept = outcome.curve.iter().find(|checkup| checkup.step == outcome.kept_step);
     // A probe's head has seen the validation samples in the end.
     let of_head = of_head.filter(|_| work.plan.way == Way::Probe);
-    let validation = of_head.unwrap_or_else(|| best.map_or(0.0, |checkup| checkup.validation_score));
+    let validation = of_head.unwrap_or_else(|| kept.map_or(0.0, |checkup| checkup.validation_score));
     details.training = Some(TrainingOfResult::of(&outcome));
     // Where files are is nobody's business.
     details.recipe = Some(Recipe { head: None, teachers: None, ..order.recipe });
@@ -103,6 +103,7 @@ fn key(plan: &NetworkPlan, recipe: &Recipe, head: Option<&[u8]>, work: &Work) ->
     let parts = [
         ("what", "training"),
         ("version", env!("CARGO_PKG_VERSION")),
+        ("keeps", "the last weights within a standard error of the best"),
         ("training", &identity.to_string()),
         ("head", &head),
         ("teachers", &taught.unwrap_or_default()),
@@ -112,7 +113,7 @@ fn key(plan: &NetworkPlan, recipe: &Recipe, head: Option<&[u8]>, work: &Work) ->
             &format!("{:?}", [work.samples.learned.len(), work.samples.validation.len(), work.samples.judged.len()]),
         ),
         ("labels", &labels_digest(&work.samples.targets)),
-        ("seed", &work.plan.seed.0.to_string()),
+        ("seed", &work.plan.training_seed.unwrap_or(work.plan.seed).0.to_string()),
     ];
     Key::of(&parts)
 }
@@ -131,9 +132,9 @@ fn order(plan: &NetworkPlan, recipe: Recipe, folder: &JobFolder, work: &Work) ->
         validation: work.samples.validation.clone(),
         judged: work.samples.judged.clone(),
         recipe,
-        seed: work.plan.seed,
+        seed: work.plan.training_seed.unwrap_or(work.plan.seed),
         threads: work.machinery.threads_per_worker(),
-        keeps: if work.plan.alteration.is_some() { Keeps::Graph } else { Keeps::Weights },
+        keeps: if work.plan.graph { Keeps::Graph } else { Keeps::Weights },
         folder: folder.path().to_owned(),
     }
 }

@@ -99,7 +99,7 @@ pub struct Training {
     /// Steps that were made.
     pub steps: usize,
     /// The step whose weights were kept.
-    pub best_step: usize,
+    pub kept_step: usize,
     /// Whether it ended early.
     pub stopped_early: bool,
     /// Numbers that were trained.
@@ -115,7 +115,7 @@ impl Training {
     pub fn of(outcome: &TrainingOutcome) -> Self {
         Self {
             steps: outcome.steps,
-            best_step: outcome.best_step,
+            kept_step: outcome.kept_step,
             stopped_early: outcome.stopped_early,
             trained_parameters: outcome.trained_parameters,
             changed_tensors: outcome.changed_tensors,

@@ -67,6 +67,8 @@ impl FromStr for Way {
 pub struct Settings {
     /// The learning rate after the warm-up.
     pub learning_rate: Option<f64>,
+    /// How many times that the head learns at.
+    pub head_factor: Option<f64>,
     /// Samples of a step.
     pub batch: Option<usize>,
     /// Steps.
@@ -127,7 +129,7 @@ pub fn recipe(way: Way, kind: Kind, [samples, validation]: [usize; 2], settings:
         optimizer,
         learning_rate: settings.learning_rate.unwrap_or(rate),
         // A head that was fitted needs no faster steps than the weights below it.
-        head_factor: if scratch || way == Way::LpFt { 1.0 } else { 10.0 },
+        head_factor: settings.head_factor.unwrap_or(if scratch || way == Way::LpFt { 1.0 } else { 10.0 }),
         weight_decay: if optimizer == Optimizer::Adamw { 0.01 } else { 0.0 },
         batch,
         steps,
