@@ -5,6 +5,7 @@ use std::path::Path;
 use zoologist::base::Seed;
 use zoologist::extract::training::{PathPer, Skeleton, SkeletonKind};
 use zoologist::rank::Progress;
+use zoologist::rank::recipes::{self, RecipePlan};
 use zoologist::rank::searching::{self, ArchitectureSearch, SearchPlan};
 use zoologist::report;
 use zoologist::search::Method;
@@ -13,11 +14,17 @@ use zoologist::tabular::{self, Request};
 
 use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
-use crate::options::{Global, PathPerName, RuntimeName, Search};
+use crate::options::{Global, PathPerName, RuntimeName, Search, SpaceName};
 use crate::progress::Bars;
 
 /// Seeds of a comparison on a table, where nothing else is said.
 const SEEDS_OF_TABLE: u32 = 100;
+/// Full evaluations of a search of a recipe, at least.
+const LEAST_EVALUATIONS: f64 = 3.0;
+/// Seeds of a comparison on recipes, where nothing else is said.
+const SEEDS_OF_RECIPE: u32 = 20;
+/// The method of a search of a recipe, where nothing else is said.
+const METHOD_OF_RECIPE: &str = "top";
 /// The method of a search that trains, where nothing else is said.
 const METHOD: &str = "duel";
 
@@ -25,12 +32,14 @@ const METHOD: &str = "duel";
 pub fn run(global: &Global, options: &Search) -> Result<Outcome> {
     match (&options.tabular.table, options.space, &options.data) {
         (Some(table), ..) => of_table(global, options, table),
-        (None, Some(kind), Some(data)) => of_space(global, options, kind, data),
+        (None, Some(SpaceName::Chain), Some(data)) => of_skeleton(global, options, SkeletonKind::Chain, data),
+        (None, Some(SpaceName::Cells), Some(data)) => of_skeleton(global, options, SkeletonKind::Cells, data),
+        (None, Some(SpaceName::Recipe), Some(data)) => of_recipe(global, options, data),
         _ => Err(Failure::usage("give a space and data (search chain DATA), or --table FILE.csv")),
     }
 }
 
-fn of_space(global: &Global, options: &Search, kind: SkeletonKind, data: &Path) -> Result<Outcome> {
+fn of_skeleton(global: &Global, options: &Search, kind: SkeletonKind, data: &Path) -> Result<Outcome> {
     let networks = &options.networks;
     if !networks.size.is_multiple_of(4) {
         return Err(Failure::usage("--size must be a multiple of 4: these networks halve their maps twice"));
@@ -77,6 +86,45 @@ fn of_space(global: &Global, options: &Search, kind: SkeletonKind, data: &Path) 
         report::json::to_string(&found)
     } else {
         report::architecture::search(&found, super::terminal_width())
+    })?;
+    Ok(outcome(global, !found.skipped.is_empty()))
+}
+
+fn of_recipe(global: &Global, options: &Search, data: &Path) -> Result<Outcome> {
+    let Some(zoo) = &options.recipes.zoo else {
+        return Err(Failure::usage("search recipe needs --zoo ZOO: a folder of model folders"));
+    };
+    let method = match &options.methods[..] {
+        [] => METHOD_OF_RECIPE.parse().map_err(Failure::usage)?,
+        [method] => *method,
+        _ => return Err(Failure::usage("give one of --methods; --compare 6,12 compares all")),
+    };
+    let budgets = options.recipes.compare.clone();
+    let least = budgets.iter().copied().fold(options.recipes.evaluations, f64::min);
+    if least < LEAST_EVALUATIONS {
+        return Err(Failure::usage(format!(
+            "give {LEAST_EVALUATIONS} full evaluations or more: what one bracket costs"
+        )));
+    }
+    let plan = RecipePlan {
+        data: data.to_owned(),
+        table: options.table_of_data.table().map_err(Failure::usage)?,
+        zoo: zoo.clone(),
+        samples: options.networks.samples.map(|count| count as usize),
+        method,
+        budget: options.recipes.evaluations,
+        compare: (!budgets.is_empty()).then_some((budgets, options.seeds.unwrap_or(SEEDS_OF_RECIPE) as usize)),
+        seed: Seed(global.seed),
+    };
+    let machinery = machinery::machinery(global, RuntimeName::Auto, &options.limits, Store::from_environment()?)?;
+    let progress = Bars::new(global.quiet);
+    let say = |sentence: &str| progress.say(sentence);
+    let found = recipes::run(&plan, &machinery::access(global, &say), &machinery, &progress)?;
+    drop(progress);
+    print(&if global.json {
+        report::json::to_string(&found)
+    } else {
+        report::recipe::search(&found, super::terminal_width())
     })?;
     Ok(outcome(global, !found.skipped.is_empty()))
 }

@@ -17,7 +17,7 @@ use zoologist::zoo::PRESETS;
 pub use data::DataOptions;
 pub use names::*;
 pub use retraining::RetrainingOptions;
-pub use search::{PathPerName, Search};
+pub use search::{PathPerName, Search, SpaceName};
 pub use tuning::{Predict, TrainingOptions, Tune};
 
 use crate::limits::LimitOptions;

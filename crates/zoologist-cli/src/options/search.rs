@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use zoologist::extract::training::SkeletonKind;
 use zoologist::search::{METHODS, Method};
 
 use super::DataOptions;
@@ -12,12 +11,12 @@ use crate::limits::LimitOptions;
 /// Options of `search`.
 #[derive(Args)]
 pub struct Search {
-    /// What to search: chain (six layers of five operations that cost the same) or cells (those of MdeNAS and DARTS)
+    /// What to search
     #[arg(value_name = "SPACE", required_unless_present = "table", requires = "data")]
-    pub space: Option<SkeletonKind>,
-    /// Pictures with classes, as for `rank`
+    pub space: Option<SpaceName>,
+    /// Samples with classes, as for `rank`; of chain and cells pictures
     pub data: Option<PathBuf>,
-    /// The methods [default: duel; of a table all that need no other fidelities]
+    /// The methods [default: duel; of a recipe top; of a table all that need no other fidelities]
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
     /// How many seeds, from --seed on [default: 1; of a table 100]
@@ -26,6 +25,9 @@ pub struct Search {
     /// Architectures that are searched by training
     #[command(flatten)]
     pub networks: NetworkOptions,
+    /// A recipe
+    #[command(flatten)]
+    pub recipes: RecipeOptions,
     /// A table of what others trained
     #[command(flatten)]
     pub tabular: TableOptions,
@@ -39,7 +41,7 @@ pub struct Search {
 
 /// Options of searches that train.
 #[derive(Args)]
-#[command(next_help_heading = "Search of a SPACE")]
+#[command(next_help_heading = "Search of a chain or of cells")]
 pub struct NetworkOptions {
     /// Channels of the first maps [default: 16; of cells 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
@@ -89,6 +91,32 @@ pub struct NetworkOptions {
     /// Write a page with the drawing and the history of the search
     #[arg(long, value_name = "FILE.html", conflicts_with = "table")]
     pub report: Option<PathBuf>,
+}
+
+/// What can be searched.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpaceName {
+    /// Six layers, each of one of five operations that cost the same
+    Chain,
+    /// The cells of MdeNAS and DARTS
+    Cells,
+    /// Which model of a zoo, which layer, how normalised, which head, at which learning rate
+    Recipe,
+}
+
+/// Options of `search recipe`.
+#[derive(Args)]
+#[command(next_help_heading = "Search of a recipe")]
+pub struct RecipeOptions {
+    /// The zoo
+    #[arg(long, value_name = "ZOO", conflicts_with = "table")]
+    pub zoo: Option<PathBuf>,
+    /// Full evaluations; one on a share of the samples costs that share
+    #[arg(long, value_name = "N", default_value_t = 12.0, value_parser = super::positive)]
+    pub evaluations: f64,
+    /// Evaluate every recipe, and compare all methods with these budgets, over --seeds seeds
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = super::positive)]
+    pub compare: Vec<f64>,
 }
 
 /// How long a path is trained.

@@ -6,7 +6,7 @@ pub mod onnx;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
@@ -164,10 +164,12 @@ pub fn children(parent: u32) -> Vec<u32> {
     lists.flat_map(|list| list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<u32>>()).collect()
 }
 
-/// Sends a signal to some processes.
+/// Sends a signal to some processes; one that has ended meanwhile is gone.
 pub fn signal(name: &str, processes: &[u32]) {
-    let ids: Vec<String> = processes.iter().map(u32::to_string).collect();
-    assert!(Command::new("kill").arg(format!("-{name}")).args(ids).status().unwrap().success());
+    for id in processes {
+        let done = Command::new("kill").args([format!("-{name}"), id.to_string()]).stderr(Stdio::null()).status();
+        assert!(done.unwrap().success() || !Path::new(&format!("/proc/{id}")).exists(), "{name} {id}");
+    }
 }
 
 /// Waits until something holds, for a minute at most.

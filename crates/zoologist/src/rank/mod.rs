@@ -24,6 +24,7 @@ mod pool;
 pub mod prediction;
 pub mod race;
 mod ranking;
+pub mod recipes;
 pub mod retraining;
 mod samples;
 pub mod scorecard;

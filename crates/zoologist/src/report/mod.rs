@@ -21,6 +21,7 @@ pub mod zoo;
 mod chart;
 mod curves;
 mod drawing;
+pub mod recipe;
 mod rows;
 #[cfg(test)]
 mod sample;

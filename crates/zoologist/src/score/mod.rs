@@ -22,6 +22,7 @@
 
 pub mod agreement;
 pub mod assignment;
+pub mod descent;
 mod discriminant;
 mod effective_rank;
 mod emms;

@@ -13,6 +13,9 @@ use crate::zoo::ModelInput;
 /// What several threads may say in turn.
 type SharedSay<'a> = &'a mut (dyn FnMut(&Message) -> Result<(), WorkerError> + Send);
 
+/// Why nothing can be trained.
+const WITHOUT: &str = "this program was built without networks that can be trained";
+
 /// Trains a network as an order says, and says what came of it.
 pub fn train(
     order: &TrainingOrder,
@@ -21,8 +24,7 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<(), WorkerError> {
     let runtime = open_runtime(&RuntimeChoice::Native)?;
-    let trainer =
-        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let trainer = runtime.trainer().ok_or_else(|| unfit(WITHOUT))?;
     let network = text::read_native(&order.plan)?;
     let positions = match &order.plan.input {
         ModelInput::Texts(_) => Some(runtime.encoder(&network, 1)?.positions),
@@ -33,10 +35,7 @@ pub fn train(
     let say = Mutex::new(say);
     let watch = Learned { say: &say };
     let outcome = trainer.train(&order, &network, &examples, &watch, stop);
-    let mut outcome = outcome.map_err(|error| match error {
-        ModelError::Stopped => WorkerError::Stopped,
-        other => other.into(),
-    })?;
+    let mut outcome = outcome.map_err(ended)?;
     outcome.unreadable = unreadable;
     outcome.usual_tokens = examples.usual_tokens(&order.training);
     let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -51,17 +50,13 @@ pub fn search(
     stop: &AtomicBool,
 ) -> Result<(), WorkerError> {
     let runtime = open_runtime(&RuntimeChoice::Native)?;
-    let trainer =
-        runtime.trainer().ok_or_else(|| unfit("this program was built without networks that can be trained"))?;
+    let trainer = runtime.trainer().ok_or_else(|| unfit(WITHOUT))?;
     let (examples, mut order) = (training::prepare_pictures(&order.samples, &order.preprocessing)?, order.clone());
     let unreadable = leave_out_unreadable([&mut order.training, &mut order.validation], &examples);
     let say = Mutex::new(say);
     let watch = Learned { say: &say };
     let outcome = trainer.search(&order, &examples, &watch, stop);
-    let mut outcome = outcome.map_err(|error| match error {
-        ModelError::Stopped => WorkerError::Stopped,
-        other => other.into(),
-    })?;
+    let mut outcome = outcome.map_err(ended)?;
     outcome.unreadable = unreadable;
     let say = say.into_inner().unwrap_or_else(PoisonError::into_inner);
     say(&Message::Searched(Box::new(outcome)))
@@ -79,6 +74,14 @@ fn leave_out_unreadable<const N: usize>(
         rows.retain(|row| unreadable.iter().all(|(bad, _)| bad != row));
     }
     unreadable
+}
+
+/// A trainer's end that was asked for is none of the model's faults.
+fn ended(error: ModelError) -> WorkerError {
+    match error {
+        ModelError::Stopped => WorkerError::Stopped,
+        other => other.into(),
+    }
 }
 
 /// Tells the parent how many samples were learned from.

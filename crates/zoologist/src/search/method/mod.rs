@@ -8,6 +8,7 @@ mod local;
 mod pbil;
 mod random;
 mod reinforce;
+mod top;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,6 +26,7 @@ use local::Local;
 use pbil::Pbil;
 use random::Random;
 use reinforce::Reinforce;
+use top::Top;
 
 /// What is to be evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,10 +82,14 @@ pub enum Method {
     Halving,
     /// Brackets of halving that begin at each fidelity (Li et al., arXiv:1603.06560).
     Hyperband,
+    /// Brackets of halving whose rungs teach a distribution, from which the next one is drawn.
+    DuelHalving,
+    /// Many at the lowest fidelity, the best few of them at the full one.
+    Top,
 }
 
 /// Every method by name, as a comparison lists them; those of several fidelities come last.
-pub const METHODS: [&str; 15] = [
+pub const METHODS: [&str; 17] = [
     "random",
     "evolution",
     "local",
@@ -99,6 +105,8 @@ pub const METHODS: [&str; 15] = [
     "guided",
     "halving",
     "hyperband",
+    "duel+halving",
+    "top",
 ];
 
 /// Budgets from which duels take smaller steps.
@@ -130,12 +138,14 @@ impl Method {
             Self::Pbil => Box::new(Pbil::new(start)),
             Self::Halving => Box::new(Halving::one_bracket(start)),
             Self::Hyperband => Box::new(Halving::hyperband(start)),
+            Self::DuelHalving => Box::new(Halving::learning(start)),
+            Self::Top => Box::new(Top::new(start)),
         }
     }
 
     /// Whether it needs evaluations of less than full cost.
     pub fn needs_fidelities(self) -> bool {
-        matches!(self, Self::Halving | Self::Hyperband)
+        matches!(self, Self::Halving | Self::Hyperband | Self::DuelHalving | Self::Top)
     }
 }
 
@@ -152,6 +162,8 @@ impl fmt::Display for Method {
             Self::Pbil => into.write_str("pbil"),
             Self::Halving => into.write_str("halving"),
             Self::Hyperband => into.write_str("hyperband"),
+            Self::DuelHalving => into.write_str("duel+halving"),
+            Self::Top => into.write_str("top"),
         }
     }
 }
@@ -170,6 +182,8 @@ impl FromStr for Method {
             Self::Pbil,
             Self::Halving,
             Self::Hyperband,
+            Self::DuelHalving,
+            Self::Top,
         ];
         if text == "duel" {
             return Ok(Self::Learner(RuleKind::duel(step_for(0.0))));

@@ -1,0 +1,64 @@
+//! `search recipe` from end to end.
+#![allow(clippy::unwrap_used, reason = "a test that can't be set up fails")]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::{Fixture, without_timing};
+use serde_json::Value;
+
+const SHORT: [&str; 7] = ["search", "recipe", "data", "--zoo", "zoo", "--quiet", "--json"];
+
+#[test]
+fn a_recipe_is_found_within_the_budget_and_says_what_mattered() {
+    let fixture = Fixture::new();
+    let run = |more: &[&str]| fixture.run(&[&SHORT[..], more].concat());
+    for method in ["top", "halving", "hyperband", "duel+halving", "random"] {
+        let found = run(&["--methods", method, "--evaluations", "6", "--threads", "1"]).json(0);
+        assert!(found["spent"].as_f64().unwrap() <= 6.0, "{method}: {}", found["spent"]);
+        let recipe = found["found"]["recipe"].as_array().unwrap();
+        assert_eq!(recipe.len(), 5);
+        assert!(["classifier", "other"].iter().any(|name| recipe[0] == *name), "{recipe:?}");
+        let judged = &found["found"]["judgement"];
+        assert!(judged["value"].is_number() && judged["interval"].is_array(), "{judged:#}");
+        let tried = found["tried"].as_array().unwrap();
+        let best = tried.iter().filter(|it| it["fidelity"] == 1.0).map(|it| it["validation"].as_f64().unwrap());
+        assert_eq!(found["found"]["validation"], best.fold(0.0, f64::max));
+        let learned = |it: &Value| it["options"][0]["probability"].is_number();
+        assert_eq!(found["mattered"].as_array().unwrap().iter().all(learned), method == "duel+halving");
+        let total: f64 = found["prior"].as_array().unwrap().iter().map(|it| it["probability"].as_f64().unwrap()).sum();
+        assert!((total - 1.0).abs() < 1e-12);
+        let again = run(&["--methods", method, "--evaluations", "6", "--threads", "2"]).json(0);
+        assert_eq!(without_timing(found), without_timing(again));
+    }
+    let text = fixture.run(&[&SHORT[..6], &["--evaluations", "3"]].concat());
+    assert!(text.code == 0 && text.out.contains("learning rate") && text.out.contains("accuracy"), "{}", text.out);
+}
+
+#[test]
+fn methods_are_compared_on_every_recipe() {
+    let fixture = Fixture::new();
+    let found = fixture.run(&[&SHORT[..], &["--compare", "6,12", "--seeds", "4"]].concat()).json(0);
+    let race = &found["race"];
+    // Each network has one layer that is half of the way, three quarters and the last: two of them are left out.
+    assert_eq!(race["recipes"], 2 * 3 * 2 * 3);
+    let standings = race["standings"].as_array().unwrap();
+    // Five methods with two priors, and LogME alone, at two budgets.
+    assert_eq!(standings.len(), 22);
+    for it in standings {
+        let (spent, budget) = (it["spent"].as_f64().unwrap(), it["budget"].as_f64().unwrap());
+        assert!(spent <= budget && it["regret"].as_f64().unwrap() >= 0.0, "{it:#}");
+    }
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused_with_the_reason() {
+    let fixture = Fixture::new();
+    let message = |arguments: &[&str], code| fixture.run(arguments).message(code);
+    assert!(message(&["search", "recipe", "data"], 2).contains("--zoo"));
+    assert!(message(&[&SHORT[..], &["--evaluations", "2"]].concat(), 2).contains("3 full evaluations"));
+    assert!(message(&[&SHORT[..], &["--methods", "top,random"]].concat(), 2).contains("--compare"));
+    std::fs::write(fixture.path("numbers.csv"), "text,label\n".to_owned() + &"a b,1.5\nc d,2.25\n".repeat(30)).unwrap();
+    let found = message(&["search", "recipe", "numbers.csv", "--zoo", "zoo"], 3);
+    assert!(found.contains("classes"), "{found}");
+}

@@ -1,0 +1,97 @@
+//! Every recipe evaluated, and every method let loose on that table.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::ground::Ground;
+use super::result::{Race, Standing};
+use crate::base::Seed;
+use crate::search::{Architecture, Distribution, History, Method, Space};
+
+/// The methods that are compared.
+const METHODS: [&str; 5] = ["random", "top", "halving", "hyperband", "duel+halving"];
+/// The shares of a full evaluation that methods ask for.
+const FIDELITIES: [f64; 3] = [0.25, 0.5, 1.0];
+
+/// What is known of a recipe: right on validation at each fidelity, and on judged samples at the highest.
+struct Known {
+    validation: [f64; 3],
+    judged: f64,
+}
+
+type Table = BTreeMap<Architecture, Known>;
+
+/// Compares all methods at equal budgets, each with the prior and with an even one.
+pub fn race(ground: &Ground, space: &Space, prior: &Distribution, budgets: &[f64], seeds: usize, seed: Seed) -> Race {
+    let recipes = all(space);
+    let known = |recipe: &Architecture| Known {
+        validation: FIDELITIES.map(|fidelity| ground.evaluate(recipe, fidelity)),
+        judged: ground.judged_share(recipe),
+    };
+    let found: Vec<Known> = recipes.par_iter().map(known).collect();
+    let table: Table = recipes.into_iter().zip(found).collect();
+    let judged = || table.values().map(|known| known.judged);
+    let best = judged().fold(f64::NEG_INFINITY, f64::max);
+    let even = Distribution::uniform(space);
+    let mut standings = vec![];
+    for &budget in budgets {
+        let usual = best - table.get(&ground.usual()).map_or(f64::NAN, |known| known.judged);
+        standings.push(Standing {
+            method: "LogME".to_owned(),
+            prior: "LogME",
+            budget,
+            spent: 1.0,
+            regret: usual,
+            error: 0.0,
+        });
+        for method in METHODS.iter().filter_map(|name| name.parse::<Method>().ok()) {
+            for (name, prior) in [("LogME", prior), ("even", &even)] {
+                let run = |offset: u64| {
+                    let seed = Seed(seed.0 + offset);
+                    let history = walked(&table, method, space, prior, seed, budget);
+                    let found = history.best().and_then(|(recipe, _)| table.get(recipe));
+                    (history.spent(), best - found.map_or(f64::NAN, |known| known.judged))
+                };
+                let runs: Vec<(f64, f64)> = (0..seeds as u64).map(run).collect();
+                let mean = |of: fn(&(f64, f64)) -> f64| runs.iter().map(of).sum::<f64>() / seeds as f64;
+                let regret = mean(|run| run.1);
+                let variance = runs.iter().map(|run| (run.1 - regret).powi(2)).sum::<f64>() / (seeds.max(2) - 1) as f64;
+                let (spent, error) = (mean(|run| run.0), (variance / seeds as f64).sqrt());
+                standings.push(Standing { method: method.to_string(), prior: name, budget, spent, regret, error });
+            }
+        }
+    }
+    let mean = judged().sum::<f64>() / table.len() as f64;
+    let error = (best * (1.0 - best) / ground.judges() as f64).sqrt();
+    Race { recipes: table.len(), best, mean, error, seeds, standings }
+}
+
+/// One search, every evaluation of which is a look at the table.
+fn walked(table: &Table, method: Method, space: &Space, prior: &Distribution, seed: Seed, budget: f64) -> History {
+    let (mut searcher, mut history) = (method.searcher_from(space, prior, seed, budget), History::default());
+    while let Some(trial) = searcher.ask() {
+        let place = FIDELITIES
+            .iter()
+            .position(|fidelity| fidelity.to_bits() == trial.fidelity.to_bits())
+            .unwrap_or(FIDELITIES.len() - 1);
+        let value = table.get(&trial.architecture).map_or(0.0, |known| known.validation[place]);
+        searcher.tell(&trial, value);
+        history.push(trial, value);
+    }
+    history
+}
+
+/// Every recipe that is allowed.
+fn all(space: &Space) -> Vec<Architecture> {
+    let mut found: Vec<Architecture> = vec![vec![]];
+    for choice in &space.choices {
+        let options = 0..choice.options.len() as u8;
+        found = found
+            .iter()
+            .flat_map(|start| options.clone().map(move |option| [&start[..], &[option]].concat()))
+            .collect();
+    }
+    found.retain(|recipe| space.allows(recipe));
+    found
+}
