@@ -39,8 +39,8 @@ const TICK: Duration = Duration::from_millis(50);
 const VARIABLES: [&str; 8] =
     ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT"];
 /// Tells glibc to keep memory that it was given back, and to take even the largest tensors from there. A pass makes tensors
-/// and drops them again; with the defaults each comes fresh from the kernel, page by page: a quarter of the time of a
-/// training step, whose gradient of the embeddings alone has tens of megabytes.
+/// and drops them again; with the defaults each comes fresh from the kernel, page by page, and the gradient of a
+/// text encoder's embeddings alone has tens of megabytes.
 const MEMORY_KEPT: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "1000000000"), ("MALLOC_MMAP_MAX_", "0")];
 
 /// Everything that features are computed with.

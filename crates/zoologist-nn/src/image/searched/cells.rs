@@ -190,7 +190,8 @@ pub fn forward(channels: usize, operations: &[u8], scope: &Scope, pictures: Tens
                 });
             }
             if from + 1 == node {
-                states.push(sum.take().expect("what leaves a node without edges is excluded from the space"));
+                // Searches draw from a space that excludes such nodes, and a file that has one is refused when it is read.
+                states.push(sum.take().expect("every node has an edge that passes something"));
             }
         }
         let out = Tensor::cat(states.split_off(INPUTS), 1);

@@ -61,7 +61,10 @@ impl Searched {
             let found = choice.options.iter().position(|option| name.as_str() == Some(option));
             found.map(|number| number as u8).ok_or_else(|| wrong("`zoologist.operations` names one that is not known"))
         };
-        let operations = choices.iter().zip(named).map(number).collect::<Result<_, _>>()?;
+        let operations: Vec<u8> = choices.iter().zip(named).map(number).collect::<Result<_, _>>()?;
+        if space(skeleton, 4, [None; 2]).held(&operations) > 0 {
+            return Err(wrong("`zoologist.operations` leaves a node without anything that comes to it"));
+        }
         Ok(Some(Self { skeleton, operations }))
     }
 

@@ -83,6 +83,11 @@ fn a_configuration_is_read_back() {
         assert!(Searched::read(&broken).is_err());
     }
     assert_eq!(Searched::read(&json!({ "architecture": "resnet18" })).unwrap(), None);
+    // Two edges lead to the first node of a cell: nothing may come of a file that closes both.
+    let mut closed = vec![4; 28];
+    closed[..2].fill(0);
+    let closed = Searched::new(skeleton(SkeletonKind::Cells), closed).config();
+    assert!(Searched::read(&closed).unwrap_err().to_string().contains("leaves a node"));
 }
 
 #[test]
