@@ -43,6 +43,14 @@ const VARIABLES: [&str; 8] =
 /// text encoder's embeddings alone has tens of megabytes.
 const MEMORY_KEPT: [(&str, &str); 2] = [("MALLOC_TRIM_THRESHOLD_", "1000000000"), ("MALLOC_MMAP_MAX_", "0")];
 
+/// Trainings at once, at most.
+const MOST_TRAININGS: usize = 4;
+/// Bytes that a training needs beside its samples, by those of its weights: the weights, their gradients and moments, and
+/// what a pass leaves for the way back.
+const TRAINING_BYTES: u64 = 12;
+/// See [`TRAINING_BYTES`].
+const TRAINING_BYTES_AT_LEAST: u64 = 1 << 30;
+
 /// Everything that features are computed with.
 #[derive(Clone)]
 pub struct Machinery {
@@ -62,6 +70,15 @@ impl Machinery {
     /// Threads of one worker: workers that run at once share the cores.
     pub fn threads_per_worker(&self) -> usize {
         (self.threads / self.jobs.max(1)).max(1)
+    }
+
+    /// The same for so many trainings side by side, or as many of them as the threads and the memory are enough for. A
+    /// thread for each does more than all threads on one, whose steps are partly one thread's work. `bytes` are those of the weights.
+    pub fn for_trainings(&self, count: usize, bytes: u64) -> Self {
+        let needed = bytes.saturating_mul(TRAINING_BYTES).saturating_add(TRAINING_BYTES_AT_LEAST);
+        let has_room = |jobs: &usize| self.launcher.limits.of_work(*jobs).memory.is_none_or(|memory| memory >= needed);
+        let most = count.min(self.threads).min(MOST_TRAININGS);
+        Self { jobs: (2..=most).rev().find(has_room).unwrap_or(1), ..self.clone() }
     }
 }
 

@@ -1,8 +1,6 @@
 //! The candidates with their features: all rows of every candidate, or as many as each saw in a race.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::candidate::{self, Candidate};
 use super::features::{self, Extracted, Failure, Unusable, Wanted};
@@ -11,6 +9,7 @@ use super::plan::{Budget, Plan, Progress};
 use super::race::Seen;
 use super::samples::Samples;
 use super::scoring::{self, Scored};
+use super::side_by_side::side_by_side;
 use super::vetting::{self, Brief, Keeper};
 use super::{Error, race};
 use crate::extract::launch::{LaunchError, Machinery};
@@ -184,26 +183,7 @@ impl Ground<'_> {
 
     /// What comes of some candidates, of as many at a time as there may be workers.
     fn all(&self, candidates: &[Candidate], rows: usize) -> Result<Vec<Outcome>, Error> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            let mut done = vec![];
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some(candidate) = candidates.get(place) else { return Ok(done) };
-                let outcome =
-                    self.outcome(candidate, rows).inspect_err(|_| next.store(candidates.len(), Ordering::Relaxed));
-                done.push((place, outcome?));
-            }
-        };
-        let done: Vec<Result<Vec<(usize, Outcome)>, Error>> = std::thread::scope(|scope| {
-            let jobs = self.machinery.jobs.clamp(1, candidates.len().max(1));
-            let threads: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-        });
-        let mut outcomes =
-            done.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect::<Vec<_>>();
-        outcomes.sort_by_key(|(place, _)| *place);
-        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+        side_by_side(candidates.len(), self.machinery.jobs, |place| self.outcome(&candidates[place], rows))
     }
 
     fn outcome(&self, candidate: &Candidate, rows: usize) -> Result<Outcome, Error> {

@@ -1,5 +1,7 @@
 //! A search for an architecture: as text, and as a page with the drawing and the history.
 
+use std::iter;
+
 use askama::Template;
 
 use super::chart;
@@ -11,13 +13,17 @@ use crate::base::path_text::{escape, show};
 use crate::extract::training::SkeletonKind;
 use crate::rank::searching::{Architecture, ArchitectureSearch, Network, Search};
 
-const NETWORKS: [&str; 5] = ["Network", "Alone", "With shared\nweights", "Parameters", "Multiply-adds"];
+const NETWORKS: [&str; 6] =
+    ["Network", "Alone", "With shared\nweights", "Parameters", "Multiply-adds", "ms per\npicture"];
 
 /// What was found, against what, and how sure that is. `width` is that of the terminal, in columns.
 pub fn search(found: &ArchitectureSearch, width: Option<u16>) -> String {
     let mut table = new_table(&NETWORKS, 1..NETWORKS.len());
-    for network in &found.networks {
-        table.add_row(cells(network));
+    // Not on the page: the bytes of that depend on the run alone, not on the machine's mood.
+    let milliseconds = found.timing.milliseconds.iter().copied().chain(iter::repeat(None));
+    for (network, milliseconds) in found.networks.iter().zip(milliseconds) {
+        let milliseconds = milliseconds.map_or(NOTHING.to_owned(), |milliseconds| format!("{milliseconds:.2}"));
+        table.add_row(cells(network).into_iter().chain([milliseconds]));
     }
     let architectures = found.searches.iter().map(|it| paragraph(&in_words(it, found), width));
     let answer: Vec<String> = found.answer.iter().map(|line| paragraph(&escape(line), width)).collect();

@@ -2,28 +2,20 @@
 //! what that saves, measured.
 
 use std::path::Path;
-use std::sync::Mutex;
-use std::time::Instant;
-
-use serde::{Deserialize, Serialize};
 
 use super::{Keep, Retraining};
 use crate::base::{Fault, path_text};
+use crate::extract::LayerSet;
 use crate::extract::launch::Machinery;
 use crate::extract::training::Mode;
-use crate::extract::{Extractor, LayerSet, NetworkPlan};
 use crate::layers::studies::{Enough, Exported, Studies, enough};
-use crate::rank::features::{self, Failure, Wanted};
+use crate::rank::latency::{self, TIMED};
 use crate::rank::layer_study::StudyPlan;
 use crate::rank::plan::Progress;
-use crate::rank::samples::{self, Job};
+use crate::rank::samples;
 use crate::rank::tuning::{self, Settings, TunePlan, Way};
 use crate::rank::{Error, candidate};
-use crate::store::Key;
-use crate::zoo::{self, Access, Form, Model};
-
-/// Samples whose passes are timed: four blocks, of which the first only starts the clock.
-const TIMED: usize = 512;
+use crate::zoo::{self, Access, Form};
 
 /// Tunes and writes the shortened model.
 pub fn run(
@@ -71,7 +63,8 @@ pub fn run(
         Settings { length: found.training.tokens.map(|tokens| tokens as u32), ..retraining.settings.clone() };
     let timed = |path: &Path| -> Result<(Form, Option<f64>), Error> {
         let model = zoo::model(path, access)?;
-        let seconds = seconds_per_sample(&model, plan, &settings, &job, machinery, progress)?;
+        let network = tuning::settings_of(candidate::plan(&model, LayerSet::Last, plan.pooling), &settings);
+        let seconds = latency::seconds_per_sample(&model, network, &job, machinery, progress)?;
         Ok((model.form, seconds))
     };
     let ((form, whole), (short_form, short)) = (timed(&plan.model)?, timed(output)?);
@@ -99,83 +92,5 @@ fn depth(retraining: &Retraining, found: &Studies, largest: usize) -> Option<usi
     }
     match enough(&found.rows, largest, Mode::Drop, found.delta)? {
         Enough::Surely(kept) | Enough::Perhaps(kept) => Some(kept),
-    }
-}
-
-/// What is kept of a measurement.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    seconds: f64,
-}
-
-/// Seconds of one sample's pass, over a few hundred of them in flight as always; `None` if too few were left to time.
-fn seconds_per_sample(
-    model: &Model,
-    plan: &StudyPlan,
-    settings: &Settings,
-    job: &Job,
-    machinery: &Machinery,
-    progress: &dyn Progress,
-) -> Result<Option<f64>, Error> {
-    let network: NetworkPlan = tuning::settings_of(candidate::plan(model, LayerSet::Last, plan.pooling), settings);
-    let extractor = Extractor::Network(network);
-    let key = features::key(&extractor, job, &machinery.runtime);
-    let result = Key::of(&[("what", "seconds of a sample"), ("features", key.as_str())]);
-    let folder = machinery.store.job(&result)?;
-    if let Some(Kept { seconds }) = folder.result(&result)? {
-        return Ok(Some(seconds));
-    }
-    let clock = Clock { progress, times: Mutex::default() };
-    let wanted = Wanted { name: &model.name, extractor: &extractor, job, rows: job.len(), compute: true };
-    match features::extract(wanted, machinery, &clock) {
-        Ok(_) => {}
-        Err(Failure::Run(error)) => return Err(error),
-        // For example a graph that takes pictures of another size only: nothing can be compared then.
-        Err(Failure::Candidate(_)) => return Ok(None),
-    }
-    let Some(seconds) = clock.seconds() else { return Ok(None) };
-    folder.write_result(&result, &Kept { seconds })?;
-    Ok(Some(seconds))
-}
-
-/// Notes when blocks are done.
-struct Clock<'a> {
-    progress: &'a dyn Progress,
-    /// When, and how many rows.
-    times: Mutex<Vec<(Instant, usize)>>,
-}
-
-impl Clock<'_> {
-    /// Seconds per row after the first block.
-    fn seconds(&self) -> Option<f64> {
-        let times = self.times.lock().ok()?;
-        let ((first, _), (last, _)) = (times.first()?, times.last()?);
-        let rows: usize = times.iter().skip(1).map(|(_, rows)| rows).sum();
-        (rows > 0).then(|| (*last - *first).as_secs_f64() / rows as f64)
-    }
-}
-
-impl Progress for Clock<'_> {
-    fn say(&self, sentence: &str) {
-        self.progress.say(sentence);
-    }
-
-    fn begin(&self, name: &str, done: usize, rows: usize) {
-        self.progress.begin(name, done, rows);
-    }
-
-    fn advance(&self, name: &str, rows: usize) {
-        if let Ok(mut times) = self.times.lock() {
-            times.push((Instant::now(), rows));
-        }
-        self.progress.advance(name, rows);
-    }
-
-    fn end(&self, name: &str) {
-        self.progress.end(name);
-    }
-
-    fn phase(&self, words: &str) {
-        self.progress.phase(words);
     }
 }

@@ -18,6 +18,7 @@ use crate::rank::layer_study::StudyPlan;
 use crate::rank::layers::View;
 use crate::rank::plan::Progress;
 use crate::rank::samples::{self, Take, TuningSamples};
+use crate::rank::side_by_side::side_by_side;
 use crate::rank::trained::{self, Training};
 use crate::rank::tuning::{self, Judgement, Kind as DataKind, Settings, Way};
 use crate::rank::{Error, candidate};
@@ -31,13 +32,6 @@ const MOST_JUDGED: usize = 2000;
 const EPOCHS: usize = 3;
 /// Steps at least: with fewer, layers that start anew have no chance.
 const LEAST_STEPS: usize = 150;
-/// Trainings at once, at most: a thread each does more than all on one, whose steps are partly one thread's work.
-const MOST_AT_ONCE: usize = 4;
-/// Bytes that a training needs beside its samples, by those of its weights: the weights, their gradients and moments, and
-/// what a pass leaves for the way back.
-const BYTES: u64 = 12;
-/// See [`BYTES`].
-const BYTES_AT_LEAST: u64 = 1 << 30;
 /// The learning rate for pictures: blocks that start anew learn too slowly at the one of plain fine-tuning.
 const RATE_OF_PICTURES: f64 = 3e-4;
 
@@ -92,7 +86,7 @@ impl<'a> Runs<'a> {
         machinery: &'a Machinery,
         progress: &'a dyn Progress,
     ) -> Result<Self, Error> {
-        let machinery = Machinery { jobs: at_once(machinery, &network), ..machinery.clone() };
+        let machinery = machinery.for_trainings(usize::MAX, network.bytes());
         let mut runs = Self { model, network, plan, retraining, machinery, progress, sizes: vec![], samples: vec![] };
         runs.open_samples(1)?;
         if runs.network.input.noun() != runs.samples[0].job.dataset.inputs.noun() {
@@ -256,14 +250,8 @@ impl<'a> Runs<'a> {
     /// Times a few steps of the network, or of what an alteration leaves of it, in as many trainings at once as there will
     /// be.
     pub fn timed(&self, alteration: Option<&Alteration>) -> Result<Timed, Error> {
-        let timed = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..self.at_once()).map(|place| scope.spawn(move || self.timed_once(alteration, place))).collect();
-            let join = |thread: std::thread::ScopedJoinHandle<Result<Timed, Error>>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            threads.into_iter().map(join).collect::<Result<Vec<Timed>, Error>>()
-        })?;
+        let at_once = self.at_once();
+        let timed = side_by_side(at_once, at_once, |place| self.timed_once(alteration, place))?;
         let mean = |of: fn(&Timed) -> f64| timed.iter().map(of).sum::<f64>() / timed.len() as f64;
         Ok(Timed { step: mean(|timed| timed.step), beside: mean(|timed| timed.beside) })
     }
@@ -350,13 +338,6 @@ impl<'a> Runs<'a> {
         let outputs = fitted.map(|fitted| fitted.head.apply(&features.select(&judged))).unwrap_or_default();
         Ok(Ran { judgement: self.judge(&samples.targets, &judged, &outputs), proof: None })
     }
-}
-
-/// How many trainings of a network the threads and the memory are enough for.
-fn at_once(machinery: &Machinery, network: &NetworkPlan) -> usize {
-    let needed = network.bytes().saturating_mul(BYTES).saturating_add(BYTES_AT_LEAST);
-    let has_room = |jobs: &usize| machinery.launcher.limits.of_work(*jobs).memory.is_none_or(|memory| memory >= needed);
-    (2..=machinery.threads.min(MOST_AT_ONCE)).rev().find(has_room).unwrap_or(1)
 }
 
 /// The answers of the rows that are learned from, exchanged among them.

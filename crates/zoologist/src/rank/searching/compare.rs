@@ -23,11 +23,6 @@ const PASSES: f64 = 3.0;
 pub struct Trained(BTreeMap<search::Architecture, Alone>);
 
 impl Trained {
-    /// Whether training number so and so was made.
-    pub fn has(&self, architecture: &search::Architecture, number: usize) -> bool {
-        self.0.get(architecture).is_some_and(|alone| alone.values.len() > number)
-    }
-
     /// One more training.
     pub fn insert(&mut self, architecture: &search::Architecture, value: Option<f64>, validation: f64) {
         let alone = self.0.entry(architecture.clone()).or_default();

@@ -17,6 +17,7 @@
 mod compare;
 mod result;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -27,19 +28,21 @@ pub use result::{
 use super::features::Watch;
 use super::plan::Progress;
 use super::samples::{self, Take, TuningSamples};
+use super::side_by_side::side_by_side;
 use super::trained;
 use super::tuning::{self, Settings, TunePlan, Way};
-use super::{Error, Skipped};
+use super::{Error, Skipped, candidate, latency};
 use crate::base::{Fault, Seed, Targets};
 use crate::data::TableOptions;
+use crate::extract::LayerSet;
 use crate::extract::launch::{self, Machinery};
 use crate::extract::training::{
     Answers, Norms, OneShot, Optimizer, PathPer, Skeleton, SupernetOrder, SupernetOutcome, folder_of,
 };
 use crate::search::Method;
 use crate::store::{JobFolder, Key};
-use crate::zoo::Access;
 use crate::zoo::preprocessing::{ChannelOrder, Crop, CropRounding, Filter, Layout, Preprocessing, Resize, Size};
+use crate::zoo::{self, Access};
 
 /// The mean and the deviation that pixels, from 0 to 1, are brought to.
 const CENTRE: f32 = 0.5;
@@ -111,38 +114,19 @@ pub fn run(
     samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
     let work = Work { plan, access, machinery, progress, samples: &samples };
     work.refuse_others()?;
-    let mut searches = vec![];
-    for &method in &plan.methods {
-        for offset in 0..plan.seeds {
-            searches.push(work.searched(method, offset, false)?);
-        }
-    }
-    let shuffled = match plan.methods.first().filter(|_| plan.shuffles) {
-        Some(&method) => {
-            (0..plan.seeds).map(|offset| work.searched(method, offset, true)).collect::<Result<Vec<_>, _>>()?
-        }
-        None => vec![],
-    };
-    let mut alone = compare::Trained::default();
-    for made in searches.iter().chain(&shuffled) {
-        work.train_alone(&made.outcome.found, made, &mut alone)?;
-    }
-    // The largest and the drawn ones are the same whoever searched.
-    if let Some(first) = searches.first().filter(|_| plan.drawn > 0) {
-        work.train_alone(&first.outcome.largest, first, &mut alone)?;
-        for drawn in &first.outcome.drawn {
-            work.train_alone(drawn, first, &mut alone)?;
-        }
-    }
+    let (searches, shuffled) = work.searches()?;
+    let alone = work.trained_alone(&searches, &shuffled)?;
     let mut found = compare::compared(plan, &samples, &searches, &shuffled, &alone);
     if let (Some(output), Some(first)) = (&plan.output, searches.first()) {
-        let tuned = work.tune(&first.outcome.found, first, 0, Some(output.clone()))?;
+        let tuned = work.tune(&first.outcome.found, first, 0, machinery, Some(output.clone()))?;
         (found.output, found.files) = (tuned.output, tuned.files);
     }
     found.skipped = skipped(&samples, &searches);
+    let milliseconds = work.milliseconds(&searches, &found)?;
     found.timing = SearchTiming {
         seconds: begun.elapsed().as_secs_f64(),
         searching_seconds: searches.iter().map(|made| made.outcome.seconds).collect(),
+        milliseconds,
     };
     Ok(found)
 }
@@ -177,8 +161,51 @@ impl Work<'_> {
         Err(Error::NoModel { path, reasons, fault: Fault::Input })
     }
 
+    /// Every search, and those with shuffled labels; some are made at once.
+    fn searches(&self) -> Result<(Vec<Made>, Vec<Made>), Error> {
+        let plan = self.plan;
+        let seeds = |method: Method, shuffles: bool| (0..plan.seeds).map(move |offset| (method, offset, shuffles));
+        let mut planned: Vec<(Method, usize, bool)> =
+            plan.methods.iter().flat_map(|&method| seeds(method, false)).collect();
+        let right = planned.len();
+        planned
+            .extend(plan.methods.first().filter(|_| plan.shuffles).into_iter().flat_map(|&first| seeds(first, true)));
+        let machinery = self.machinery.for_trainings(planned.len(), 0);
+        let mut made = side_by_side(planned.len(), machinery.jobs, |place| self.searched(planned[place], &machinery))?;
+        let shuffled = made.split_off(right);
+        Ok((made, shuffled))
+    }
+
+    /// What was found, the largest and the drawn ones, each trained alone as often as is wanted; some at once.
+    fn trained_alone(&self, searches: &[Made], shuffled: &[Made]) -> Result<compare::Trained, Error> {
+        let mut wanted: Vec<(&OneShot, &Made)> =
+            searches.iter().chain(shuffled).map(|made| (&made.outcome.found, made)).collect();
+        // The largest and the drawn ones are the same whoever searched.
+        if let Some(first) = searches.first().filter(|_| self.plan.drawn > 0) {
+            wanted.extend([&first.outcome.largest].into_iter().chain(&first.outcome.drawn).map(|shot| (shot, first)));
+        }
+        let mut known = BTreeSet::new();
+        wanted.retain(|(shot, _)| known.insert(&shot.architecture));
+        let count = wanted.len() * self.plan.trainings;
+        let machinery = self.machinery.for_trainings(count, 0);
+        let values = side_by_side(count, machinery.jobs, |place| {
+            let (shot, made) = wanted[place / self.plan.trainings];
+            let tuned = self.tune(shot, made, place % self.plan.trainings, &machinery, None)?;
+            Ok((tuned.judgement.value, tuned.validation))
+        })?;
+        let mut alone = compare::Trained::default();
+        for (place, (value, validation)) in values.into_iter().enumerate() {
+            alone.insert(&wanted[place / self.plan.trainings].0.architecture, value, validation);
+        }
+        Ok(alone)
+    }
+
     /// A search, from the store or by a worker.
-    fn searched(&self, method: Method, offset: usize, shuffles: bool) -> Result<Made, Error> {
+    fn searched(
+        &self,
+        (method, offset, shuffles): (Method, usize, bool),
+        machinery: &Machinery,
+    ) -> Result<Made, Error> {
         let mut order = self.order(method, offset);
         if shuffles {
             shuffle(&mut order);
@@ -193,16 +220,22 @@ impl Work<'_> {
         ]
         .map(|(name, value)| (name, value.to_owned()));
         let parts = parts.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let folder = self.machinery.store.job(&Key::of(&parts))?;
+        let folder = machinery.store.job(&Key::of(&parts))?;
         folder.path().clone_into(&mut order.folder);
-        order.threads = self.machinery.threads;
+        order.threads = machinery.threads_per_worker();
         let labels = if shuffles { ", labels shuffled" } else { "" };
         let label = format!("search by {method}, seed {}{labels}", order.seed.0);
-        let outcome = self.outcome(&order, &folder, &label)?;
+        let outcome = self.outcome(&order, &folder, &label, machinery)?;
         Ok(Made { method, offset, outcome, folder })
     }
 
-    fn outcome(&self, order: &SupernetOrder, folder: &JobFolder, label: &str) -> Result<SupernetOutcome, Error> {
+    fn outcome(
+        &self,
+        order: &SupernetOrder,
+        folder: &JobFolder,
+        label: &str,
+        machinery: &Machinery,
+    ) -> Result<SupernetOutcome, Error> {
         let waiting = || self.progress.say(&format!("{label}: another process makes it; waiting for its result"));
         let lock = folder.lock(waiting)?;
         let _in_use = folder.mark_used(&lock)?;
@@ -216,7 +249,7 @@ impl Work<'_> {
         }
         self.progress.begin(label, 0, order.steps * order.batch);
         let mut watch = Watch { progress: self.progress, name: label };
-        let outcome = launch::search(self.machinery, folder, order, &mut watch);
+        let outcome = launch::search(machinery, folder, order, &mut watch);
         self.progress.end(label);
         let outcome = outcome.map_err(|error| trained::refuse(label, error))?;
         folder.write_result(&key, &outcome)?;
@@ -252,22 +285,13 @@ impl Work<'_> {
         }
     }
 
-    /// Trains an architecture alone, with each seed; what is there already is not trained again.
-    fn train_alone(&self, shot: &OneShot, made: &Made, alone: &mut compare::Trained) -> Result<(), Error> {
-        for number in 0..self.plan.trainings {
-            if !alone.has(&shot.architecture, number) {
-                let tuned = self.tune(shot, made, number, None)?;
-                alone.insert(&shot.architecture, tuned.judgement.value, tuned.validation);
-            }
-        }
-        Ok(())
-    }
-
+    /// Trains an architecture alone, with seed number so and so.
     fn tune(
         &self,
         shot: &OneShot,
         made: &Made,
         number: usize,
+        machinery: &Machinery,
         output: Option<PathBuf>,
     ) -> Result<tuning::Tuned, Error> {
         let plan = self.plan;
@@ -293,7 +317,23 @@ impl Work<'_> {
             seed: plan.seed,
             training_seed: Some(Seed(plan.seed.0 + number as u64)),
         };
-        tuning::run(&tuning, self.access, self.machinery, self.progress)
+        tuning::run(&tuning, self.access, machinery, self.progress)
+    }
+
+    /// Milliseconds per picture of each network that was trained alone.
+    fn milliseconds(&self, searches: &[Made], found: &ArchitectureSearch) -> Result<Vec<Option<f64>>, Error> {
+        let (plan, store) = (self.plan, &self.machinery.store);
+        let job = samples::unlabelled(&plan.data, &plan.table, latency::TIMED, plan.seed, store)?;
+        let of_network = |network: &Network| {
+            let folder = folder_of(&network.architecture.options(&found.choices));
+            let folder = searches.iter().map(|made| made.folder.path().join(&folder)).find(|folder| folder.is_dir());
+            let Some(folder) = folder else { return Ok(None) };
+            let model = zoo::model(&folder, self.access)?;
+            let network = candidate::plan(&model, LayerSet::Last, None);
+            let seconds = latency::seconds_per_sample(&model, network, &job, self.machinery, self.progress)?;
+            Ok(seconds.map(|seconds| 1000.0 * seconds))
+        };
+        found.networks.iter().map(of_network).collect()
     }
 }
 

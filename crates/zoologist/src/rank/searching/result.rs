@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::base::{Seed, path_text};
 use crate::extract::training::Skeleton;
 use crate::rank::Skipped;
-use crate::search::{Choice, Distribution};
+use crate::search::{self, Choice, Distribution};
 
 /// The result of `search`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -105,6 +105,17 @@ pub struct Architecture {
     pub multiply_adds: f64,
 }
 
+impl Architecture {
+    /// The number of the option of each choice.
+    pub fn options(&self, choices: &[Choice]) -> search::Architecture {
+        let named = self.operations.iter().zip(choices);
+        named
+            .filter_map(|(name, choice)| choice.options.iter().position(|option| option == name))
+            .map(|it| it as u8)
+            .collect()
+    }
+}
+
 /// A network that was trained alone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Network {
@@ -164,4 +175,7 @@ pub struct SearchTiming {
     pub seconds: f64,
     /// Of each search, when it was made.
     pub searching_seconds: Vec<f64>,
+    /// Milliseconds per picture, measured on this machine, of each of [`ArchitectureSearch::networks`]; `None` of too few
+    /// pictures to time.
+    pub milliseconds: Vec<Option<f64>>,
 }

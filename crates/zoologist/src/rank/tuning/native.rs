@@ -58,7 +58,8 @@ pub fn run(work: &Work) -> Result<Found, Error> {
         recipe.head = Some(PortablePath(path));
     }
     let order = order(&plan, recipe, &folder, work);
-    let label = format!("{}: {}", model.name, work.plan.way);
+    let seed = work.plan.training_seed.map_or(String::new(), |seed| format!(", seed {}", seed.0));
+    let label = format!("{}: {}{seed}", model.name, work.plan.way);
     let run = Training { name: &model.name, label: &label, folder: &folder, order: &order };
     let outcome = trained::trained(&run, work.machinery, work.progress)?;
     let judged = without(&work.samples.judged, &outcome.unreadable);
