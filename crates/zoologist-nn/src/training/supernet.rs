@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use zoologist::base::{Seed, Stream};
+use zoologist::base::{Seed, Stream, path_text};
 use zoologist::extract::onnx::ModelError;
 use zoologist::extract::training::{
     Examples, Freeze, Norms, OneShot, Optimizer, PathPer, Recipe, Start, SupernetOrder, SupernetOutcome, Watch,
@@ -446,7 +446,8 @@ impl<'a> Supernet<'a> {
     fn write(&self, shot: &OneShot) -> Result<(), ModelError> {
         let folder = self.order.folder.join(folder_of(&shot.architecture));
         let write = |path: &Path, bytes: &[u8]| checkpoint::write(path, bytes);
-        std::fs::create_dir_all(&folder).map_err(|source| ModelError::Read { path: folder.clone(), source })?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| ModelError::Unfit(format!("{} can't be created: {error}", path_text::show(&folder))))?;
         let design = self.design(&shot.architecture);
         let parameters = design.contents().parameters;
         // Not those that a training with the same seed will draw: it has to show that its weights are new.

@@ -212,15 +212,13 @@ impl Work<'_> {
         }
         let identity = SupernetOrder { samples: crate::extract::SampleFiles::none(), ..order.clone() };
         let identity = serde_json::to_string(&identity).unwrap_or_default();
-        let parts = [
+        let digest = blake3::hash(identity.as_bytes()).to_hex();
+        let folder = machinery.store.job(&Key::of(&[
             ("what", OUTCOME),
             ("version", env!("CARGO_PKG_VERSION")),
-            ("order", blake3::hash(identity.as_bytes()).to_hex().as_str()),
+            ("order", digest.as_str()),
             ("data", &self.samples.job.digest),
-        ]
-        .map(|(name, value)| (name, value.to_owned()));
-        let parts = parts.each_ref().map(|(name, value)| (*name, value.as_str()));
-        let folder = machinery.store.job(&Key::of(&parts))?;
+        ]))?;
         folder.path().clone_into(&mut order.folder);
         order.threads = machinery.threads_per_worker();
         let labels = if shuffles { ", labels shuffled" } else { "" };
