@@ -12,10 +12,8 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    let options = match options::Options::try_parse() {
+    let options = match options::Options::of_command_line() {
         Ok(options) => options,
         Err(error) => return end::of_parsing(&error),
     };

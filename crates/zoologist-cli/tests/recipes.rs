@@ -56,7 +56,12 @@ fn what_cannot_be_searched_is_refused_with_the_reason() {
     let fixture = Fixture::new();
     let message = |arguments: &[&str], code| fixture.run(arguments).message(code);
     assert!(message(&["search", "recipe", "data"], 2).contains("--zoo"));
-    assert!(message(&[&SHORT[..], &["--report", "x.html"]].concat(), 2).contains("no page"));
+    for other in ["--report", "--steps"] {
+        let run = fixture.run(&[&SHORT[..], &[other, "30"]].concat());
+        assert!(run.code == 2 && run.err.contains(&format!("{other} does nothing")), "{}", run.err);
+    }
+    let run = fixture.run(&["search", "chain", "data", "--evaluations", "5"]);
+    assert!(run.code == 2 && run.err.contains("--evaluations does nothing"), "{}", run.err);
     assert!(message(&[&SHORT[..], &["--evaluations", "2"]].concat(), 2).contains("3 full evaluations"));
     assert!(message(&[&SHORT[..], &["--methods", "top,random"]].concat(), 2).contains("--compare"));
     std::fs::write(fixture.path("numbers.csv"), "text,label\n".to_owned() + &"a b,1.5\nc d,2.25\n".repeat(30)).unwrap();

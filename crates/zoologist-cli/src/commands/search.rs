@@ -94,9 +94,6 @@ fn of_recipe(global: &Global, options: &Search, data: &Path) -> Result<Outcome> 
     let Some(zoo) = &options.recipes.zoo else {
         return Err(Failure::usage("search recipe needs --zoo ZOO: a folder of model folders"));
     };
-    if options.networks.report.is_some() || options.networks.output.is_some() {
-        return Err(Failure::usage("search recipe writes no page and no folder: leave --report and -o out"));
-    }
     let method = match &options.methods[..] {
         [] => METHOD_OF_RECIPE.parse().map_err(Failure::usage)?,
         [method] => *method,

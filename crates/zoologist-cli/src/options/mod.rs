@@ -9,7 +9,7 @@ mod tuning;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use zoologist::base::parse_size;
 use zoologist::rank::statistics::Worker;
 use zoologist::zoo::PRESETS;
@@ -32,6 +32,24 @@ pub struct Options {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Options {
+    /// Reads the command line.
+    ///
+    /// # Errors
+    /// What clap finds wrong with it, or asks to print.
+    pub fn of_command_line() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let mut matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        if let Some((name, matches)) = matches.subcommand()
+            && name == "search"
+            && let Some(command) = command.find_subcommand_mut(name)
+        {
+            search::refuse_foreign(command, matches)?;
+        }
+        Self::from_arg_matches_mut(&mut matches)
+    }
 }
 
 /// What every command understands.

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, Id, ValueEnum};
 use zoologist::search::{METHODS, Method};
 
 use super::DataOptions;
@@ -156,6 +158,24 @@ pub struct TableOptions {
     /// Evaluations
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "100,200", value_parser = clap::value_parser!(u32).range(1..))]
     pub budget: Vec<u32>,
+}
+
+/// Refuses options of another search than the one that was asked for, which would not do anything; `command` is that of
+/// `search`.
+pub fn refuse_foreign(command: &mut Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let foreign = match matches.get_one::<SpaceName>("space") {
+        Some(SpaceName::Chain | SpaceName::Cells) => ["RecipeOptions", "TableOptions"],
+        Some(SpaceName::Recipe) => ["NetworkOptions", "TableOptions"],
+        None => ["NetworkOptions", "RecipeOptions"],
+    };
+    let is_shared = |id: &Id| id == "samples" && matches.get_one::<SpaceName>("space").is_some();
+    let is_given = |id: &Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let groups = command.get_groups().filter(|group| foreign.contains(&group.get_id().as_str()));
+    let found = groups.flat_map(|group| group.get_args()).find(|id| is_given(id) && !is_shared(id)).cloned();
+    let Some(found) = found else { return Ok(()) };
+    let long = command.get_arguments().find(|argument| *argument.get_id() == found).and_then(|it| it.get_long());
+    let message = format!("--{} does nothing in this search: leave it out", long.unwrap_or_else(|| found.as_str()));
+    Err(command.error(ErrorKind::ArgumentConflict, message))
 }
 
 impl Search {
