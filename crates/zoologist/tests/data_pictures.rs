@@ -374,6 +374,8 @@ fn idx_files_are_read_gzip_or_not_with_splits_and_class_names() {
         let picture = reader.read(&pictures(&dataset)[3]).unwrap();
         assert_eq!(picture, RawPicture::Pixels { width: 2, height: 1, channels: 1, bytes: vec![5, 6] });
     }
+    let without_labels = open_unlabelled(plain.path()).unwrap();
+    assert_eq!((pictures(&without_labels).len(), without_labels.targets), (4, None));
     let alone = open(&plain.path().join("train-images-idx3-ubyte")).unwrap();
     assert_eq!((files(&alone).len(), &alone.root), (3, &plain.path().to_path_buf()));
 }

@@ -66,8 +66,8 @@ pub struct NetworkOptions {
     /// Samples of a step
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     pub batch: u16,
-    /// The learning rate, which falls to 0
-    #[arg(long, value_name = "RATE", default_value_t = 0.05, value_parser = super::positive)]
+    /// The learning rate, which rises over a tenth of the steps, then falls to 0
+    #[arg(long, value_name = "RATE", default_value_t = 0.2, value_parser = super::positive)]
     pub learning_rate: f64,
     /// The most parameters of an architecture
     #[arg(long, value_name = "N", value_parser = super::positive)]

@@ -1,7 +1,9 @@
-//! Convolution of each channel by a filter of its own: a filter's taps one after the other, each over whole rows.
+//! Convolution of each channel by a filter of its own. With stride 1 maps stand in a frame of zeros ([`Framed`]); else a
+//! filter's taps are taken one after the other, each over whole rows.
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::framed::Framed;
 use crate::operation::Operation;
 
 /// A depthwise convolution: inputs are the maps, batch × channels × height × width, and the filters, channels × kernel ×
@@ -41,6 +43,32 @@ impl Depthwise {
         Span { first: first.min(end), end, start: (first * stride + tap).saturating_sub(before) }
     }
 
+    /// The frame of the maps, where one will do.
+    fn framed(&self) -> Option<Framed> {
+        let Self { size, before, out, kernel, dilation, stride, .. } = *self;
+        let reach = (kernel - 1) * dilation;
+        let fits = |axis: usize| before[axis] <= reach && (1..=size[axis] + before[axis]).contains(&out[axis]);
+        let framed = Framed { size, before, out, kernel, dilation };
+        (stride == 1 && fits(0) && fits(1)).then_some(framed)
+    }
+
+    /// The way that knows every stride.
+    fn by_rows(&self, maps: &[f32], filters: &[f32]) -> Vec<f32> {
+        let mut result = vec![0.0; self.planes * self.output()];
+        Arch::new().dispatch(Forward { shape: self, maps, filters, result: &mut result });
+        result
+    }
+
+    /// The gradients; those that are not wanted are empty.
+    fn back_by_rows(&self, [maps, filters]: [&[f32]; 2], gradient: &[f32], wanted: [bool; 2]) -> [Vec<f32>; 2] {
+        let zeros = |of: &[f32], wanted: bool| if wanted { vec![0.0; of.len()] } else { vec![] };
+        let (mut of_maps, mut of_filters) = (zeros(maps, wanted[0]), zeros(filters, wanted[1]));
+        let pass =
+            Backward { shape: self, maps, filters, gradient, of_maps: &mut of_maps, of_filters: &mut of_filters };
+        Arch::new().dispatch(pass);
+        [of_maps, of_filters]
+    }
+
     fn input(&self) -> usize {
         self.size[0] * self.size[1]
     }
@@ -71,19 +99,19 @@ impl Depthwise {
 
 impl Operation<2> for Depthwise {
     fn forward(&self, [maps, filters]: [&[f32]; 2]) -> Vec<f32> {
-        let mut result = vec![0.0; self.planes * self.output()];
-        Arch::new().dispatch(Forward { shape: self, maps, filters, result: &mut result });
-        result
+        match self.framed() {
+            Some(framed) => framed.correlated(maps, filters, false),
+            None => self.by_rows(maps, filters),
+        }
     }
 
     fn backward(&self, inputs: [&[f32]; 2], _: &[f32], gradient: &[f32], wanted: [bool; 2]) -> [Vec<f32>; 2] {
-        let [maps, filters] = inputs;
-        let mut of_maps = if wanted[0] { vec![0.0; maps.len()] } else { vec![] };
-        let mut of_filters = if wanted[1] { vec![0.0; filters.len()] } else { vec![] };
-        let pass =
-            Backward { shape: self, maps, filters, gradient, of_maps: &mut of_maps, of_filters: &mut of_filters };
-        Arch::new().dispatch(pass);
-        [of_maps, of_filters]
+        let ([maps, filters], [of_maps, of_filters]) = (inputs, wanted);
+        let Some(framed) = self.framed() else { return self.back_by_rows(inputs, gradient, wanted) };
+        [
+            if of_maps { framed.of_maps(gradient, filters) } else { vec![] },
+            if of_filters { framed.of_filters(maps, gradient, self.channels) } else { vec![] },
+        ]
     }
 }
 
@@ -198,4 +226,38 @@ fn dot(left: &[f32], right: &[f32]) -> f32 {
         sums[lane] += a * b;
     }
     sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use zoologist::base::Seed;
+
+    use super::*;
+
+    #[test]
+    fn maps_in_frames_give_what_rows_give() {
+        let mut stream = Seed(1).stream("depthwise", "frames");
+        let mut numbers = |count: usize| (0..count).map(|_| stream.unit() as f32 - 0.5).collect::<Vec<f32>>();
+        let near = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        for (size, kernel, dilation, before, after) in [
+            ([7, 7], 3, 1, [1, 1], [1, 1]),
+            ([28, 5], 5, 1, [2, 2], [2, 2]),
+            ([4, 9], 3, 2, [2, 2], [2, 2]),
+            ([1, 1], 5, 1, [2, 2], [2, 2]),
+            ([6, 8], 3, 1, [0, 2], [1, 0]),
+            ([3, 3], 1, 1, [0, 0], [0, 0]),
+            ([33, 40], 3, 1, [0, 0], [0, 0]),
+        ] {
+            let reach = (kernel - 1) * dilation;
+            let out = [0, 1].map(|axis| size[axis] + before[axis] + after[axis] - reach);
+            let shape = Depthwise { planes: 6, channels: 3, size, kernel, stride: 1, dilation, before, out };
+            assert!(shape.framed().is_some());
+            let (maps, filters) = (numbers(6 * size[0] * size[1]), numbers(3 * kernel * kernel));
+            assert!(near(&shape.forward([&maps, &filters]), &shape.by_rows(&maps, &filters)), "{shape:?}");
+            let gradient = numbers(6 * out[0] * out[1]);
+            let found = shape.backward([&maps, &filters], &[], &gradient, [true; 2]);
+            let expected = shape.back_by_rows([&maps, &filters], &gradient, [true; 2]);
+            assert!(near(&found[0], &expected[0]) && near(&found[1], &expected[1]), "{shape:?}");
+        }
+    }
 }

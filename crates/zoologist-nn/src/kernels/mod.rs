@@ -7,6 +7,7 @@
 mod attention;
 mod channels;
 mod depthwise;
+mod framed;
 mod functions;
 mod gelu;
 mod rows;

@@ -114,7 +114,7 @@ impl<'a> Supernet<'a> {
             weight_decay: order.weight_decay,
             batch: order.batch,
             steps: order.steps,
-            warm_up: 0.0,
+            warm_up: 0.1,
             clip: CLIP,
             checkup: order.steps,
             patience: order.steps,

@@ -47,7 +47,13 @@ pub fn open(path: &Path, options: &TableOptions) -> Result<Dataset, Error> {
 
 /// The samples of a data set, whatever labels there may be: enough to extract features, not to rank.
 pub fn open_unlabelled(path: &Path, options: &TableOptions) -> Result<Dataset, Error> {
-    of_tables(path, options, false).unwrap_or_else(|| unlabelled::open(path))
+    if let Some(dataset) = of_tables(path, options, false) {
+        return dataset;
+    }
+    if (idx::FORMAT.recognises)(path) {
+        return Ok(Dataset { targets: None, ..(idx::FORMAT.open)(path)? });
+    }
+    unlabelled::open(path)
 }
 
 /// The data set of a table, of a folder with a table per split, or of a folder whose list of pictures is to be read in a

@@ -320,8 +320,9 @@ impl Work<'_> {
 
     /// Milliseconds per picture of each network that was trained alone.
     fn milliseconds(&self, searches: &[Made], found: &ArchitectureSearch) -> Result<Vec<Option<f64>>, Error> {
-        let (plan, store) = (self.plan, &self.machinery.store);
-        let job = samples::unlabelled(&plan.data, &plan.table, latency::TIMED, plan.seed, store)?;
+        let dataset = &self.samples.job.dataset;
+        let rows: Vec<usize> = (0..dataset.inputs.len().min(latency::TIMED)).collect();
+        let job = samples::selected(dataset, &rows, &self.machinery.store)?;
         let of_network = |network: &Network| {
             let folder = folder_of(&network.architecture.options(&found.choices));
             let folder = searches.iter().map(|made| made.folder.path().join(&folder)).find(|folder| folder.is_dir());
