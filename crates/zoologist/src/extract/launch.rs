@@ -74,6 +74,7 @@ impl Machinery {
 
     /// The same for so many trainings side by side, or as many of them as the threads and the memory are enough for. A
     /// thread for each does more than all threads on one, whose steps are partly one thread's work. `bytes` are those of the weights.
+    #[must_use]
     pub fn for_trainings(&self, count: usize, bytes: u64) -> Self {
         let needed = bytes.saturating_mul(TRAINING_BYTES).saturating_add(TRAINING_BYTES_AT_LEAST);
         let has_room = |jobs: &usize| self.launcher.limits.of_work(*jobs).memory.is_none_or(|memory| memory >= needed);
