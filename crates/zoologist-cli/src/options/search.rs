@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, Id, ValueEnum};
+use clap::{ArgGroup, ArgMatches, Args, Command, Id, ValueEnum};
 use zoologist::search::{METHODS, Method};
 
 use super::DataOptions;
@@ -171,7 +171,7 @@ pub fn refuse_foreign(command: &mut Command, matches: &ArgMatches) -> Result<(),
     let is_shared = |id: &Id| id == "samples" && matches.get_one::<SpaceName>("space").is_some();
     let is_given = |id: &Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let groups = command.get_groups().filter(|group| foreign.contains(&group.get_id().as_str()));
-    let found = groups.flat_map(|group| group.get_args()).find(|id| is_given(id) && !is_shared(id)).cloned();
+    let found = groups.flat_map(ArgGroup::get_args).find(|id| is_given(id) && !is_shared(id)).cloned();
     let Some(found) = found else { return Ok(()) };
     let long = command.get_arguments().find(|argument| *argument.get_id() == found).and_then(|it| it.get_long());
     let message = format!("--{} does nothing in this search: leave it out", long.unwrap_or_else(|| found.as_str()));
