@@ -191,7 +191,6 @@ pub fn forward(channels: usize, operations: &[u8], scope: &Scope, pictures: Tens
             }
             if from + 1 == node {
                 // Searches draw from a space that excludes such nodes, and a file that has one is refused when it is read.
-                // The space excludes other cells, and so does reading `config.json`.
                 states.push(sum.take().expect("every node has an edge that passes something"));
             }
         }
