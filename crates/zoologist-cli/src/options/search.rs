@@ -18,7 +18,8 @@ pub struct Search {
     pub space: Option<SpaceName>,
     /// Samples with classes, as for `rank`; of chain and cells pictures
     pub data: Option<PathBuf>,
-    /// The methods [default: duel; of a recipe top; of a table all that need no other fidelities]
+    /// The methods [default: duel; of a recipe top; of a table all that need no other fidelities]. A rule may say what each
+    /// option keeps and which share of the evaluations teaches nothing: mean/floor:0.02/warm-up:0.2
     #[arg(long, value_name = "METHOD,…", value_delimiter = ',')]
     pub methods: Vec<Method>,
     /// How many seeds, from --seed on [default: 1; of a table 100]

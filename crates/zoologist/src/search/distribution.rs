@@ -80,6 +80,20 @@ impl Distribution {
         choice[from] -= moved;
         choice[to] += moved;
     }
+
+    /// Raises every option to `floor`, at most to an even share; what others have above it pays for that, in proportion.
+    pub fn raise(&mut self, floor: f64) {
+        for choice in &mut self.0 {
+            let floor = floor.min((choice.len() as f64).recip());
+            if choice.iter().all(|&probability| probability >= floor) {
+                continue;
+            }
+            let above = |probability: f64| (probability - floor).max(0.0);
+            let all: f64 = choice.iter().map(|&probability| above(probability)).sum();
+            let share = (1.0 - floor * choice.len() as f64) / all;
+            choice.iter_mut().for_each(|probability| *probability = floor + above(*probability) * share);
+        }
+    }
 }
 
 /// The option in whose part of the interval a number of [0, 1) lies.
@@ -133,6 +147,19 @@ mod tests {
         let found = distribution.most_probable(&space);
         assert!(space.allows(&found), "{found:?}");
         assert_eq!(found[..2], [1, 0]);
+    }
+
+    #[test]
+    fn what_is_above_the_floor_pays_for_what_is_below() {
+        let mut distribution = Distribution(vec![vec![0.0, 0.3, 0.7], vec![0.5, 0.5]]);
+        distribution.raise(0.1);
+        // .1 + (.2, .6) x .7 / .8
+        let expected = [0.1, 0.275, 0.625];
+        assert!(distribution.0[0].iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{distribution:?}");
+        assert_eq!(distribution.0[1], [0.5, 0.5]);
+        distribution.raise(0.9);
+        assert!(distribution.0.iter().flatten().all(|it| it.is_finite()), "{distribution:?}");
+        assert!((distribution.0[0][0] - 1.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]

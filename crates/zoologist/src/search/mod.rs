@@ -40,7 +40,7 @@ mod space;
 pub use distribution::Distribution;
 pub use history::{History, Told};
 pub use method::{METHODS, Method, Searcher, Trial};
-pub use rules::{Rule, RuleKind};
+pub use rules::{Learning, Rule, RuleKind};
 pub use space::{Choice, Limit, Space, SpaceError};
 
 /// One option of each choice, by number: a point of the space.

@@ -30,31 +30,86 @@ pub enum RuleKind {
     Duel {
         /// How much.
         alpha: f64,
-        /// What each option keeps.
-        floor: f64,
     },
 }
 
 /// The step of the paper's rules.
 const ALPHA: f64 = 0.01;
+/// The step of a duel where nothing else is said.
+pub const STEP: f64 = 0.1;
 /// What each option keeps in a duel.
 pub const FLOOR: f64 = 0.02;
 
-impl RuleKind {
-    /// A duel of that step.
-    pub fn duel(alpha: f64) -> Self {
-        Self::Duel { alpha, floor: FLOOR }
+/// A rule, and when and how far it moves a distribution.
+///
+/// As text the rule, then what is not as usual: `mean/floor:0.02/warm-up:0.2`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Learning {
+    /// The rule.
+    pub rule: RuleKind,
+    /// What each option keeps: a duel's is .02 where nothing else is said, all others' 0. At most what an even distribution has.
+    pub floor: f64,
+    /// The share of the budget that is drawn from the prior and teaches nothing.
+    pub warm_up: f64,
+}
+
+impl Learning {
+    /// A rule as it is usually run.
+    pub fn usual(rule: RuleKind) -> Self {
+        Self { rule, floor: rule.usual_floor(), warm_up: 0.0 }
     }
 
     /// The rule, before it was told anything.
     pub fn rule(self, space: &Space) -> Box<dyn Rule> {
-        match self {
-            Self::Paper => Box::new(Counted::new(space, false, false)),
-            Self::Mean => Box::new(Counted::new(space, true, false)),
-            Self::Transfer => Box::new(Counted::new(space, true, true)),
-            Self::TransferLast => Box::new(Counted::new(space, false, true)),
-            Self::Duel { alpha, floor } => Box::new(Duel { alpha, floor, first: None }),
+        let counted = |takes_mean: bool, transfers: bool| Counted::new(space, takes_mean, transfers, self.floor);
+        match self.rule {
+            RuleKind::Paper => Box::new(counted(false, false)),
+            RuleKind::Mean => Box::new(counted(true, false)),
+            RuleKind::Transfer => Box::new(counted(true, true)),
+            RuleKind::TransferLast => Box::new(counted(false, true)),
+            RuleKind::Duel { alpha } => Box::new(Duel { alpha, floor: self.floor, first: None }),
         }
+    }
+}
+
+impl fmt::Display for Learning {
+    fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rule.fmt(into)?;
+        if self.floor != self.rule.usual_floor() {
+            write!(into, "/floor:{}", self.floor)?;
+        }
+        if self.warm_up > 0.0 {
+            write!(into, "/warm-up:{}", self.warm_up)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Learning {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split('/');
+        let mut learning = Self::usual(parts.next().unwrap_or_default().parse()?);
+        for part in parts {
+            let share = |name: &str| {
+                let share = part.strip_prefix(name)?.strip_prefix(':')?.parse().ok();
+                share.filter(|share: &f64| (0.0..1.0).contains(share))
+            };
+            match (share("floor"), share("warm-up")) {
+                (Some(floor), _) => learning.floor = floor,
+                (_, Some(warm_up)) => learning.warm_up = warm_up,
+                _ => return Err("give RULE, RULE/floor:SHARE or RULE/warm-up:SHARE".to_owned()),
+            }
+        }
+        Ok(learning)
+    }
+}
+
+impl RuleKind {
+    /// What each option keeps where nothing else is said.
+    fn usual_floor(self) -> f64 {
+        if matches!(self, Self::Duel { .. }) { FLOOR } else { 0.0 }
     }
 }
 
@@ -65,7 +120,7 @@ impl fmt::Display for RuleKind {
             Self::Mean => into.write_str("mean"),
             Self::Transfer => into.write_str("transfer"),
             Self::TransferLast => into.write_str("transfer:last"),
-            Self::Duel { alpha, .. } => write!(into, "duel:{alpha}"),
+            Self::Duel { alpha } => write!(into, "duel:{alpha}"),
         }
     }
 }
@@ -79,10 +134,13 @@ impl FromStr for RuleKind {
             "mean" => Ok(Self::Mean),
             "transfer" => Ok(Self::Transfer),
             "transfer:last" => Ok(Self::TransferLast),
+            "duel" => Ok(Self::Duel { alpha: STEP }),
             _ => {
                 let alpha = text.strip_prefix("duel:").and_then(|alpha| alpha.parse().ok());
                 let alpha = alpha.filter(|alpha: &f64| *alpha > 0.0 && *alpha <= 1.0);
-                alpha.map(Self::duel).ok_or_else(|| "give paper, mean, transfer, transfer:last or duel:STEP".to_owned())
+                alpha
+                    .map(|alpha| Self::Duel { alpha })
+                    .ok_or_else(|| "give paper, mean, transfer, transfer:last or duel:STEP".to_owned())
             }
         }
     }
@@ -102,16 +160,18 @@ struct Counted {
     accuracy: Vec<Vec<f64>>,
     takes_mean: bool,
     transfers: bool,
+    floor: f64,
 }
 
 impl Counted {
-    fn new(space: &Space, takes_mean: bool, transfers: bool) -> Self {
+    fn new(space: &Space, takes_mean: bool, transfers: bool, floor: f64) -> Self {
         let sizes = || space.choices.iter().map(|choice| choice.options.len());
         Self {
             times: sizes().map(|options| vec![0; options]).collect(),
             accuracy: sizes().map(|options| vec![0.0; options]).collect(),
             takes_mean,
             transfers,
+            floor,
         }
     }
 }
@@ -129,6 +189,9 @@ impl Rule for Counted {
             } else {
                 reward(times, accuracies, probabilities);
             }
+        }
+        if self.floor > 0.0 {
+            distribution.raise(self.floor);
         }
     }
 }
@@ -208,8 +271,12 @@ mod tests {
     use super::*;
 
     fn told(kind: RuleKind, told: &[(u8, f64)]) -> Vec<f64> {
+        learned(Learning::usual(kind), told)
+    }
+
+    fn learned(learning: Learning, told: &[(u8, f64)]) -> Vec<f64> {
         let space = Space::of_sizes(&[3]);
-        let (mut rule, mut distribution) = (kind.rule(&space), Distribution::uniform(&space));
+        let (mut rule, mut distribution) = (learning.rule(&space), Distribution::uniform(&space));
         for &(option, accuracy) in told {
             rule.learn(&mut distribution, &[option], accuracy);
         }
@@ -253,7 +320,7 @@ mod tests {
     #[test]
     fn duels_by_hand() {
         let third = 1.0 / 3.0;
-        let duel = RuleKind::duel(0.1);
+        let duel = RuleKind::Duel { alpha: 0.1 };
         near(&told(duel, &[(0, 0.5)]), [third; 3]);
         near(&told(duel, &[(0, 0.5), (2, 0.7)]), [third - 0.1, third, third + 0.1]);
         near(&told(duel, &[(0, 0.5), (2, 0.5)]), [third; 3]);
@@ -262,10 +329,31 @@ mod tests {
     }
 
     #[test]
+    fn every_option_keeps_the_floor() {
+        // Option 0 has the worst accuracy and the most evaluations, again and again: it is punished until the floor holds it.
+        let told: Vec<(u8, f64)> = (0..300).map(|step| if step % 3 == 2 { (1, 0.9) } else { (0, 0.1) }).collect();
+        for rule in ["paper", "mean", "transfer", "transfer:last"] {
+            let least = |floor: &str| {
+                let learned = learned(format!("{rule}{floor}").parse().unwrap(), &told);
+                assert!((learned.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                learned[0]
+            };
+            assert!(least("").abs() < 1e-12, "{rule}");
+            assert!((least("/floor:0.05") - 0.05).abs() < 1e-12, "{rule}");
+        }
+    }
+
+    #[test]
     fn rules_read_back_what_they_write() {
         for text in ["paper", "mean", "transfer", "transfer:last", "duel:0.1", "duel:0.05"] {
             assert_eq!(text.parse::<RuleKind>().unwrap().to_string(), text);
         }
         assert!("duel:2".parse::<RuleKind>().is_err() && "literal".parse::<RuleKind>().is_err());
+        for text in ["mean", "mean/floor:0.02", "duel:0.1/floor:0/warm-up:0.25", "transfer:last/warm-up:0.5"] {
+            assert_eq!(text.parse::<Learning>().unwrap().to_string(), text);
+        }
+        for text in ["mean/floor:1", "mean/floor", "mean/", "mean/warm-up:-1", "/floor:0.1"] {
+            assert!(text.parse::<Learning>().is_err(), "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::local::Local;
 use super::{Searcher, Start, Trial};
-use crate::search::rules::{Rule, RuleKind};
+use crate::search::rules::{Learning, Rule, RuleKind};
 use crate::search::{Architecture, Distribution};
 
 /// Draws from a distribution that learns.
@@ -11,6 +11,8 @@ pub struct Learner {
     start: Option<Start>,
     distribution: Distribution,
     rule: Box<dyn Rule>,
+    /// Evaluations that still teach nothing.
+    warm_up: usize,
     /// Evaluations until local search takes over.
     until_local: Option<usize>,
     /// The most probable one has been asked for.
@@ -21,16 +23,18 @@ pub struct Learner {
 
 impl Learner {
     /// A search that learns until the budget is spent.
-    pub fn new(start: Start, rule: RuleKind) -> Self {
-        let (distribution, rule) = (start.prior.clone(), rule.rule(&start.space));
-        Self { start: Some(start), distribution, rule, until_local: None, checks: false, best: None, local: None }
+    pub fn new(start: Start, learning: Learning) -> Self {
+        let (distribution, rule) = (start.prior.clone(), learning.rule(&start.space));
+        let warm_up = (learning.warm_up * start.left) as usize;
+        let (until_local, checks, best, local) = (None, false, None, None);
+        Self { start: Some(start), distribution, rule, warm_up, until_local, checks, best, local }
     }
 
     /// A search that learns for half of the budget, evaluates the most probable architecture, and climbs from the best.
     pub fn then_local(start: Start, rule: RuleKind, budget: f64) -> Self {
         // Duels take two.
         let half = 2 * (budget / 4.0).floor() as usize;
-        Self { until_local: Some(half), ..Self::new(start, rule) }
+        Self { until_local: Some(half), ..Self::new(start, Learning::usual(rule)) }
     }
 }
 
@@ -62,6 +66,10 @@ impl Searcher for Learner {
             return local.tell(trial, value);
         }
         if self.checks {
+            return;
+        }
+        if self.warm_up > 0 {
+            self.warm_up -= 1;
             return;
         }
         self.rule.learn(&mut self.distribution, &trial.architecture, value);

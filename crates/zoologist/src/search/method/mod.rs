@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::RuleKind;
+use super::rules::{Learning, RuleKind, STEP};
 use super::{Architecture, Distribution, Space};
 use crate::base::Seed;
 use evolution::Evolution;
@@ -69,7 +69,7 @@ pub enum Method {
     /// First-improvement hill climbing over single changes, begun anew at each local optimum.
     Local,
     /// A distribution that learns by a rule.
-    Learner(RuleKind),
+    Learner(Learning),
     /// A duel for half of the budget, then local search from the best.
     DuelLocal,
     /// Duels, then a climb that what they taught guides, and that goes on teaching.
@@ -114,7 +114,7 @@ const LONG: f64 = 200.0;
 
 /// The step of a duel for a budget.
 fn step_for(budget: f64) -> f64 {
-    if budget >= LONG { 0.05 } else { 0.1 }
+    if budget >= LONG { 0.05 } else { STEP }
 }
 
 impl Method {
@@ -131,8 +131,8 @@ impl Method {
             Self::Random => Box::new(Random::new(start)),
             Self::Evolution => Box::new(Evolution::new(start)),
             Self::Local => Box::new(Local::new(start)),
-            Self::Learner(rule) => Box::new(Learner::new(start, rule)),
-            Self::DuelLocal => Box::new(Learner::then_local(start, RuleKind::duel(step_for(budget)), budget)),
+            Self::Learner(learning) => Box::new(Learner::new(start, learning)),
+            Self::DuelLocal => Box::new(Learner::then_local(start, RuleKind::Duel { alpha: step_for(budget) }, budget)),
             Self::Guided => Box::new(Guided::new(start)),
             Self::Reinforce => Box::new(Reinforce::new(start)),
             Self::Pbil => Box::new(Pbil::new(start)),
@@ -155,7 +155,7 @@ impl fmt::Display for Method {
             Self::Random => into.write_str("random"),
             Self::Evolution => into.write_str("evolution"),
             Self::Local => into.write_str("local"),
-            Self::Learner(rule) => rule.fmt(into),
+            Self::Learner(learning) => learning.fmt(into),
             Self::DuelLocal => into.write_str("duel+ls"),
             Self::Guided => into.write_str("guided"),
             Self::Reinforce => into.write_str("reinforce"),
@@ -185,9 +185,6 @@ impl FromStr for Method {
             Self::DuelHalving,
             Self::Top,
         ];
-        if text == "duel" {
-            return Ok(Self::Learner(RuleKind::duel(step_for(0.0))));
-        }
         let named = plain.into_iter().find(|method| method.to_string() == text);
         let learner = || text.parse().map(Self::Learner);
         named.map_or_else(learner, Ok).map_err(|_: String| format!("give one of {}", METHODS.join(", ")))

@@ -80,6 +80,25 @@ fn distributions_stay_distributions() {
 }
 
 #[test]
+fn a_warm_up_teaches_nothing() {
+    let space = Space::of_sizes(&[4, 4, 4]);
+    let after = |method: &str, count: usize| {
+        let mut searcher = method.parse::<Method>().unwrap().searcher(&space, Seed(3), 100.0);
+        for _ in 0..count {
+            let trial = searcher.ask().unwrap();
+            searcher.tell(&trial, value(&trial.architecture));
+        }
+        searcher.distribution().unwrap().clone()
+    };
+    for rule in ["mean", "duel"] {
+        let method = format!("{rule}/warm-up:0.3");
+        assert_eq!(after(&method, 30), Distribution::uniform(&space), "{rule}");
+        assert_ne!(after(&method, 60), Distribution::uniform(&space), "{rule}");
+        assert_ne!(after(rule, 30), Distribution::uniform(&space), "{rule}");
+    }
+}
+
+#[test]
 fn limits_are_kept_by_every_method() {
     let mut space = Space::of_sizes(&[4, 4, 4, 4]);
     let costs = vec![vec![0.0, 1.0, 2.0, 3.0]; 4];
