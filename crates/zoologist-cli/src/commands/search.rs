@@ -50,11 +50,10 @@ fn of_skeleton(global: &Global, options: &Search, kind: SkeletonKind, data: &Pat
         options.methods.clone()
     };
     refuse_fidelities(&methods, "shared weights have one")?;
-    let usual = if kind == SkeletonKind::Cells { 8 } else { 16 };
     let plan = SearchPlan {
         data: data.to_owned(),
         table: options.table_of_data.table().map_err(Failure::usage)?,
-        skeleton: Skeleton { kind, channels: networks.channels.unwrap_or(usual).into() },
+        skeleton: Skeleton { kind, channels: networks.channels.into() },
         edge: networks.size as usize,
         samples: networks.samples.map(|count| count as usize),
         methods,

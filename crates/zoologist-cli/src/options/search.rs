@@ -46,9 +46,9 @@ pub struct Search {
 #[derive(Args)]
 #[command(next_help_heading = "Search of a chain or of cells")]
 pub struct NetworkOptions {
-    /// Channels of the first maps [default: 16; of cells 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub channels: Option<u16>,
+    /// Channels of the first maps
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub channels: u16,
     /// The edge that pictures are brought to, a multiple of 4
     #[arg(long, value_name = "PIXELS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(8..=256))]
     pub size: u32,
@@ -56,7 +56,7 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..))]
     pub samples: Option<u32>,
     /// Steps of the shared weights
-    #[arg(long, value_name = "N", default_value_t = 1200, value_parser = clap::value_parser!(u32).range(20..))]
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(20..))]
     pub steps: u32,
     /// The share of the steps in which paths are drawn evenly and nothing is learned of them
     #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
@@ -77,7 +77,7 @@ pub struct NetworkOptions {
     #[arg(long, value_name = "N", value_parser = super::positive)]
     pub max_madds: Option<f64>,
     /// Steps of a training alone
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
     pub training_steps: u32,
     /// How many times each architecture is trained alone
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
