@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Keep, Retraining};
-use crate::base::{Fault, path_text};
+use crate::base::{Fault, Seed, path_text};
 use crate::extract::LayerSet;
 use crate::extract::launch::Machinery;
 use crate::extract::training::Mode;
@@ -15,7 +15,10 @@ use crate::rank::plan::Progress;
 use crate::rank::samples;
 use crate::rank::tuning::{self, Settings, TunePlan, Way};
 use crate::rank::{Error, candidate};
-use crate::zoo::{self, Access, Form};
+use crate::zoo::{self, Access, Form, Model};
+
+/// How often each model is timed, on other samples each time.
+const ROUNDS: u64 = 3;
 
 /// Tunes and writes the shortened model.
 pub fn run(
@@ -58,19 +61,18 @@ pub fn run(
         machinery,
         progress,
     )?;
-    let job = samples::unlabelled(&plan.data, &plan.table, TIMED, plan.seed, &machinery.store)?;
-    let settings =
-        Settings { length: found.training.tokens.map(|tokens| tokens as u32), ..retraining.settings.clone() };
-    let timed = |path: &Path| -> Result<(Form, Option<f64>), Error> {
-        let model = zoo::model(path, access)?;
-        let network = tuning::settings_of(candidate::plan(&model, LayerSet::Last, plan.pooling), &settings);
-        let seconds = latency::seconds_per_sample(&model, network, &job, machinery, progress)?;
-        Ok((model.form, seconds))
-    };
-    let ((form, whole), (short_form, short)) = (timed(&plan.model)?, timed(output)?);
+    let models = [zoo::model(&plan.model, access)?, zoo::model(output, access)?];
     // A graph against a network that is built in would compare two runtimes.
-    let alike = matches!(form, Form::Onnx) == matches!(short_form, Form::Onnx);
-    let latency = whole.zip(short).filter(|_| alike).map(|(whole, short)| [1000.0 * whole, 1000.0 * short]);
+    let [whole, short] = models.each_ref().map(|model| matches!(model.form, Form::Onnx));
+    let tokens = found.training.tokens.map(|tokens| tokens as u32);
+    let timed = |model: &Model, round: u64| {
+        let seed = Seed(plan.seed.0.wrapping_add(round));
+        let job = samples::unlabelled(&plan.data, &plan.table, TIMED, seed, &machinery.store)?;
+        let settings = Settings { length: tokens, ..retraining.settings.clone() };
+        let network = tuning::settings_of(candidate::plan(model, LayerSet::Last, plan.pooling), &settings);
+        latency::seconds_per_sample(model, network, &job, machinery, progress)
+    };
+    let latency = if whole == short { milliseconds(&models, &timed)? } else { None };
     let row = found.rows.iter().find(|row| row.kept == Some(kept) && row.mode == Some(Mode::Drop));
     Ok(Exported {
         folder: path_text::show(output),
@@ -81,6 +83,24 @@ pub fn run(
         files: tuned.files,
         timing: latency,
     })
+}
+
+/// The median of what each model takes for a sample, by turns, since something else may run on the machine meanwhile.
+fn milliseconds(
+    models: &[Model; 2],
+    timed: &dyn Fn(&Model, u64) -> Result<Option<f64>, Error>,
+) -> Result<Option<[f64; 2]>, Error> {
+    let mut all = [vec![], vec![]];
+    for round in 0..ROUNDS {
+        for (model, times) in models.iter().zip(&mut all) {
+            times.extend(timed(model, round)?);
+        }
+    }
+    let [whole, short] = all.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times.get(times.len() / 2).map(|seconds| 1000.0 * seconds)
+    });
+    Ok(whole.zip(short).map(<[f64; 2]>::from))
 }
 
 /// The depth that is written: the one that was asked for, else the smallest that is enough.
