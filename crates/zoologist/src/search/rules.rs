@@ -47,8 +47,8 @@ pub const FLOOR: f64 = 0.02;
 pub struct Learning {
     /// The rule.
     pub rule: RuleKind,
-    /// What each option keeps: a duel's is .02 where nothing else is said, all others' 0. At most what an even distribution has.
-    pub floor: f64,
+    /// What each option keeps, at most what it has in an even distribution; where nothing is said .02 in a duel, else nothing.
+    pub floor: Option<f64>,
     /// The share of the budget that is drawn from the prior and teaches nothing.
     pub warm_up: f64,
 }
@@ -56,18 +56,20 @@ pub struct Learning {
 impl Learning {
     /// A rule as it is usually run.
     pub fn usual(rule: RuleKind) -> Self {
-        Self { rule, floor: rule.usual_floor(), warm_up: 0.0 }
+        Self { rule, floor: None, warm_up: 0.0 }
     }
 
     /// The rule, before it was told anything.
     pub fn rule(self, space: &Space) -> Box<dyn Rule> {
-        let counted = |takes_mean: bool, transfers: bool| Counted::new(space, takes_mean, transfers, self.floor);
+        let usual = if matches!(self.rule, RuleKind::Duel { .. }) { FLOOR } else { 0.0 };
+        let floor = self.floor.unwrap_or(usual);
+        let counted = |takes_mean: bool, transfers: bool| Counted::new(space, takes_mean, transfers, floor);
         match self.rule {
             RuleKind::Paper => Box::new(counted(false, false)),
             RuleKind::Mean => Box::new(counted(true, false)),
             RuleKind::Transfer => Box::new(counted(true, true)),
             RuleKind::TransferLast => Box::new(counted(false, true)),
-            RuleKind::Duel { alpha } => Box::new(Duel { alpha, floor: self.floor, first: None }),
+            RuleKind::Duel { alpha } => Box::new(Duel { alpha, floor, first: None }),
         }
     }
 }
@@ -75,8 +77,8 @@ impl Learning {
 impl fmt::Display for Learning {
     fn fmt(&self, into: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.rule.fmt(into)?;
-        if self.floor != self.rule.usual_floor() {
-            write!(into, "/floor:{}", self.floor)?;
+        if let Some(floor) = self.floor {
+            write!(into, "/floor:{floor}")?;
         }
         if self.warm_up > 0.0 {
             write!(into, "/warm-up:{}", self.warm_up)?;
@@ -97,19 +99,12 @@ impl FromStr for Learning {
                 share.filter(|share: &f64| (0.0..1.0).contains(share))
             };
             match (share("floor"), share("warm-up")) {
-                (Some(floor), _) => learning.floor = floor,
+                (Some(floor), _) => learning.floor = Some(floor),
                 (_, Some(warm_up)) => learning.warm_up = warm_up,
                 _ => return Err("give RULE, RULE/floor:SHARE or RULE/warm-up:SHARE".to_owned()),
             }
         }
         Ok(learning)
-    }
-}
-
-impl RuleKind {
-    /// What each option keeps where nothing else is said.
-    fn usual_floor(self) -> f64 {
-        if matches!(self, Self::Duel { .. }) { FLOOR } else { 0.0 }
     }
 }
 

@@ -72,7 +72,7 @@ pub fn run(
         let network = tuning::settings_of(candidate::plan(model, LayerSet::Last, plan.pooling), &settings);
         latency::seconds_per_sample(model, network, &job, machinery, progress)
     };
-    let latency = if whole == short { milliseconds(&models, &timed)? } else { None };
+    let latency = if whole == short { milliseconds(&models, timed)? } else { None };
     let row = found.rows.iter().find(|row| row.kept == Some(kept) && row.mode == Some(Mode::Drop));
     Ok(Exported {
         folder: path_text::show(output),
@@ -88,7 +88,7 @@ pub fn run(
 /// The median of what each model takes for a sample, by turns, since something else may run on the machine meanwhile.
 fn milliseconds(
     models: &[Model; 2],
-    timed: &dyn Fn(&Model, u64) -> Result<Option<f64>, Error>,
+    timed: impl Fn(&Model, u64) -> Result<Option<f64>, Error>,
 ) -> Result<Option<[f64; 2]>, Error> {
     let mut all = [vec![], vec![]];
     for round in 0..ROUNDS {
