@@ -90,7 +90,8 @@ impl Distribution {
             }
             let above = |probability: f64| (probability - floor).max(0.0);
             let all: f64 = choice.iter().map(|&probability| above(probability)).sum();
-            let share = (1.0 - floor * choice.len() as f64) / all;
+            // Of an even distribution rounding may leave nothing above the floor.
+            let share = if all > 0.0 { (1.0 - floor * choice.len() as f64) / all } else { 0.0 };
             choice.iter_mut().for_each(|probability| *probability = floor + above(*probability) * share);
         }
     }
@@ -160,6 +161,9 @@ mod tests {
         distribution.raise(0.9);
         assert!(distribution.0.iter().flatten().all(|it| it.is_finite()), "{distribution:?}");
         assert!((distribution.0[0][0] - 1.0 / 3.0).abs() < 1e-12);
+        let mut even = Distribution(vec![vec![0.2_f64.next_down(); 5]]);
+        even.raise(0.5);
+        assert_eq!(even.0[0], [0.2; 5]);
     }
 
     #[test]
