@@ -166,7 +166,8 @@ impl<'a> Session<'a> {
         let (of_head, steps) = (self.start.list.len() - 2, self.order.recipe.steps);
         let shown = |list| start::shown(&self.design, list);
         let (before, after) = (shown(&self.start.list[..of_head]), shown(&end[..of_head]));
-        let learns = |shown: &Shown| steps > 0 && start::is_meant_to_learn(self.order.recipe.freeze, shown);
+        let learns =
+            |shown: &Shown| steps > 0 && start::is_meant_to_learn(&self.design, self.order.recipe.freeze, shown);
         let proof =
             proof::check_end(self.proof.clone(), &before, &after, &learns).map_err(|problem| broken_proof(&problem))?;
         let mut hasher = blake3::Hasher::new();

@@ -43,7 +43,7 @@ pub fn beginning(design: &Design, original: &[Filled], recipe: &Recipe, seed: Se
         Ok(match renewal(alteration, place, role) {
             None => found.values.clone(),
             Some(Reinitialisation::PaperCode) if role == Role::Weight => {
-                Initial::Narrow.draw(found.values.len(), seed, &parameter.name)
+                Initial::Narrow.draw(&found.shape, seed, &parameter.name)
             }
             Some(_) => fresh(parameter),
         })
@@ -109,16 +109,23 @@ pub fn planned(recipe: &Recipe) -> Planned<'_> {
 
 /// Whether a parameter was meant to learn, by what the recipe freezes; said apart from the optimizer's list of those that
 /// do, which it is to be compared with.
-pub fn is_meant_to_learn(freeze: Freeze, state: &Shown) -> bool {
+pub fn is_meant_to_learn(design: &Design, freeze: Freeze, state: &Shown) -> bool {
     let below = |kept: usize| match state.place {
         Place::Before => true,
         Place::Block(block) => block < kept,
         Place::After => false,
     };
+    // From the end: what follows the blocks of a network for pictures, the blocks, what stands before them.
+    let from_the_end = match state.place {
+        Place::Before => design.layers(),
+        Place::Block(block) => design.layers() - 1 - block,
+        Place::After => 1,
+    };
     let frozen = match freeze {
         Freeze::Nothing => false,
         Freeze::First(kept) => below(kept),
-        Freeze::AllBut(_) | Freeze::Everything => true,
+        Freeze::AllBut(last) => from_the_end > last,
+        Freeze::Everything => true,
     };
     !frozen && !state.role.is_statistic()
 }

@@ -149,6 +149,20 @@ fn a_frozen_layer_that_learns_ends_the_run() {
     let plant = |session: &mut Session| session.remember("encoder.layer.0.");
     let error = trained(Recipe { freeze: Freeze::First(1), ..recipe() }, plant).unwrap_err().to_string();
     assert!(error.contains("encoder.layer.0.") && error.contains("was to stay frozen, and changed"), "{error}");
+    let plant = |session: &mut Session| session.remember("encoder.layer.1.");
+    let error = trained(Recipe { freeze: Freeze::AllBut(1), ..recipe() }, plant).unwrap_err().to_string();
+    assert!(error.contains("encoder.layer.1.") && error.contains("was to stay frozen, and changed"), "{error}");
+}
+
+#[test]
+fn the_last_layers_learn_and_nothing_before_them() {
+    // Sixteen tensors of a layer, in three layers; five of the embeddings.
+    for (last, learning) in [(1, 16), (2, 32), (3, 48), (4, 53), (9, 53)] {
+        let proof = trained(Recipe { freeze: Freeze::AllBut(last), ..recipe() }, |_| {}).unwrap();
+        assert_eq!(proof.trained + proof.frozen, 53);
+        // The bias of keys has no gradient.
+        assert!(proof.trained <= learning && proof.trained + 4 >= learning, "{last}: {proof:?}");
+    }
 }
 
 #[test]

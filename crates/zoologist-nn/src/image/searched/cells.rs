@@ -1,6 +1,10 @@
-//! Cells of two inputs and four nodes. A node is the sum of what comes from the inputs and from every node before it, each
+//! Cells of two inputs and four nodes. A node is the mean of what comes from the inputs and from every node before it, each
 //! through an operation of its own; the four nodes side by side are what the cell gives. Two cells are searched, one that
 //! keeps the size of the maps and one that halves it, and six of them are stacked.
+//!
+//! The papers have the sum. Where each node of what is built has two edges that is the same but for a factor; while weights
+//! are shared, paths of one edge and of five meet in one node, and weights don't learn from sums of such different sizes.
+//! For the same reason a convolution with its norm stands before the classifier.
 
 use burn::tensor::Tensor;
 use zoologist::extract::onnx::{AddedAttribute, ModelError};
@@ -73,8 +77,17 @@ fn path(channels: usize, cell: usize, (node, from): (usize, usize), operation: u
     Path::new(format!("cells.{cell}.{node}.{from}.{name}"), width, steps)
 }
 
+/// Whether a parameter belongs to an operation of an edge.
+pub fn is_of_an_edge(name: &str) -> bool {
+    name.starts_with("cells.") && !name.contains(".input.")
+}
+
 fn stem(channels: usize) -> Path {
     Path::new("stem", 3, vec![Step::square(channels, 3, Clamp::Relu)])
+}
+
+fn last(channels: usize) -> Path {
+    Path::new("features", dim(channels), vec![Step::mix(dim(channels), Clamp::Relu)])
 }
 
 /// What brings an input to a cell's width, and to the size of its other input where that is smaller.
@@ -141,6 +154,7 @@ pub fn paths(channels: usize, operations: Option<&[u8]>) -> Vec<Path> {
             paths.extend(options.map(|operation| path(channels, cell, edge, operation)));
         }
     }
+    paths.push(last(channels));
     paths
 }
 
@@ -164,6 +178,7 @@ pub fn costs(channels: usize, edge: usize) -> Costs {
         }
         edge = smaller;
     }
+    add(&mut common, last(channels).cost(edge));
     Costs { common, options }
 }
 
@@ -179,19 +194,17 @@ pub fn forward(channels: usize, operations: &[u8], scope: &Scope, pictures: Tens
     for (cell, name) in block_names().iter().enumerate() {
         let mut states: Vec<Tensor<4>> =
             (0..INPUTS).map(|number| input(channels, cell, number).forward(scope, before[number].clone())).collect();
-        let mut sum: Option<Tensor<4>> = None;
+        let mut arrived: Vec<Tensor<4>> = vec![];
         for (choice, (node, from)) in choices_of(REDUCES[cell]).zip(edges()) {
             if operations[choice] != NONE {
-                let passed =
-                    path(channels, cell, (node, from), operations[choice]).forward(scope, states[from].clone());
-                sum = Some(match sum {
-                    Some(sum) => sum + passed,
-                    None => passed,
-                });
+                let path = path(channels, cell, (node, from), operations[choice]);
+                arrived.push(path.forward(scope, states[from].clone()));
             }
             if from + 1 == node {
+                let count = arrived.len() as f64;
                 // Searches draw from a space that excludes such nodes, and a file that has one is refused when it is read.
-                states.push(sum.take().expect("every node has an edge that passes something"));
+                let sum = arrived.drain(..).reduce(|sum, more| sum + more).expect("every node has an edge that passes");
+                states.push(if count > 1.0 { sum.div_scalar(count) } else { sum });
             }
         }
         let out = Tensor::cat(states.split_off(INPUTS), 1);
@@ -199,8 +212,8 @@ pub fn forward(channels: usize, operations: &[u8], scope: &Scope, pictures: Tens
         let [_, last] = before;
         before = [last, out];
     }
-    let [_, last] = before;
-    take("features", pooled(last));
+    let [_, maps] = before;
+    take("features", pooled(last(channels).forward(scope, maps)));
 }
 
 /// The nodes of an ONNX graph.
@@ -212,17 +225,21 @@ pub fn write(channels: usize, operations: &[u8], writer: &mut Writer, pictures: 
         for (number, maps) in before.iter().enumerate() {
             states.push(input(channels, cell, number).write(writer, maps)?);
         }
-        let mut sum: Option<String> = None;
+        let mut arrived: Vec<String> = vec![];
         for (choice, (node, from)) in choices_of(reduces).zip(edges()) {
             if operations[choice] != NONE {
-                let passed = path(channels, cell, (node, from), operations[choice]).write(writer, &states[from])?;
-                sum = Some(match sum {
-                    Some(sum) => writer.graph.node("Add", &[&sum, &passed]),
-                    None => passed,
-                });
+                arrived.push(path(channels, cell, (node, from), operations[choice]).write(writer, &states[from])?);
             }
             if from + 1 == node {
-                states.push(sum.take().ok_or_else(|| ModelError::Unfit("a node has no edges".to_owned()))?);
+                let count = arrived.len();
+                let sum = arrived.drain(..).reduce(|sum, more| writer.graph.node("Add", &[&sum, &more]));
+                let sum = sum.ok_or_else(|| ModelError::Unfit("a node has no edges".to_owned()))?;
+                states.push(if count > 1 {
+                    let count = writer.graph.number(count as f32);
+                    writer.graph.node("Div", &[&sum, &count])
+                } else {
+                    sum
+                });
             }
         }
         let nodes: Vec<&str> = states[INPUTS..].iter().map(String::as_str).collect();
@@ -230,5 +247,6 @@ pub fn write(channels: usize, operations: &[u8], writer: &mut Writer, pictures: 
         let [_, last] = before;
         before = [last, out];
     }
-    Ok(writer.pooled(&before[1]))
+    let maps = last(channels).write(writer, &before[1])?;
+    Ok(writer.pooled(&maps))
 }

@@ -83,6 +83,11 @@ impl Searched {
         paths(self.skeleton, Some(&self.operations)).iter().flat_map(Path::parameters).collect()
     }
 
+    /// Whether a filter begins as one that gives what it takes.
+    pub fn passes_at_first(&self, name: &str) -> bool {
+        self.skeleton.kind == SkeletonKind::Cells && cells::is_of_an_edge(name)
+    }
+
     /// Width of its features.
     pub fn dim(&self) -> usize {
         match self.skeleton.kind {
