@@ -131,6 +131,30 @@ fn what_was_found_is_a_model_for_every_other_command() {
 }
 
 #[test]
+fn a_budget_of_time_sets_the_steps_and_the_same_command_sets_the_same_ones() {
+    let fixture = Fixture::new();
+    let start = [&SHORT[..7], &["--batch", "8", "--drawn", "1"]].concat();
+    let run = |more: &[&str]| fixture.run(&[&start[..], more].concat());
+    let budget = ["--budget", "20s", "--quiet", "--json"];
+    let first = run(&budget).json(0);
+    let [steps, training] = ["steps", "training_steps"].map(|name| first[name].as_u64().unwrap());
+    // Small networks: hundreds of steps a second.
+    assert!(steps > 40 && steps.div_ceil(2) == training, "{steps} {training}");
+    assert!(first["timing"]["seconds"].as_f64().unwrap() < 40.0, "{}", first["timing"]);
+    assert_eq!(without_timing(run(&budget).json(0)), without_timing(first));
+    assert!(run(&["--budget", "0.2s"]).message(5).contains("--drawn"));
+    assert!(run(&["--budget", "20s", "--steps", "40"]).message(2).contains("leave these out"));
+    for wrong in ["100", "10s,20s", "0m", "soon"] {
+        assert_eq!(run(&["--budget", wrong]).code, 2, "{wrong}");
+    }
+    let table = ["search", "--table", "x.csv", "--choices", "a", "--search", "b", "--budget", "10s"];
+    assert!(fixture.run(&table).message(2).contains("evaluations"));
+    assert!(
+        fixture.run(&["search", "recipe", "data", "--zoo", "zoo", "--budget", "10s"]).message(2).contains("--eval")
+    );
+}
+
+#[test]
 fn limits_are_kept() {
     let fixture = Fixture::new();
     let found = fixture.run(&[&SHORT[..], &["--drawn", "3"]].concat()).json(0);

@@ -3,8 +3,13 @@
 
 #[path = "common/mod.rs"]
 mod common;
+#[path = "tuning/models.rs"]
+mod models;
 
-use common::{Fixture, without_timing};
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{Fixture, Run, children, signal, without_timing};
 use serde_json::Value;
 
 const SHORT: [&str; 7] = ["search", "recipe", "data", "--zoo", "zoo", "--quiet", "--json"];
@@ -32,7 +37,14 @@ fn a_recipe_is_found_within_the_budget_and_says_what_mattered() {
         assert_eq!(without_timing(found), without_timing(again));
     }
     let text = fixture.run(&[&SHORT[..6], &["--evaluations", "3"]].concat());
-    assert!(text.code == 0 && text.out.contains("learning rate") && text.out.contains("accuracy"), "{}", text.out);
+    assert!(
+        text.code == 0
+            && text.out.contains("learning rate")
+            && text.out.contains("way")
+            && text.out.contains("accuracy"),
+        "{}",
+        text.out
+    );
 }
 
 #[test]
@@ -49,6 +61,67 @@ fn methods_are_compared_on_every_recipe() {
         let (spent, budget) = (it["spent"].as_f64().unwrap(), it["budget"].as_f64().unwrap());
         assert!(spent <= budget && it["regret"].as_f64().unwrap() >= 0.0, "{it:#}");
     }
+}
+
+/// An encoder that is built in, and some texts.
+fn texts() -> Fixture {
+    let fixture = Fixture::empty();
+    models::bert(&fixture.path("zoo/bert"), 3);
+    models::texts(&fixture.path("texts.csv"), 80);
+    fixture
+}
+
+const FINETUNED: [&str; 8] = ["search", "recipe", "texts.csv", "--zoo", "zoo", "--finetune", "--quiet", "--json"];
+
+#[test]
+fn recipes_that_train_the_network_are_evaluated_and_compared_with_the_others() {
+    let fixture = texts();
+    let found = fixture.run(&[&FINETUNED[..], &["--compare", "6", "--seeds", "3"]].concat()).json(0);
+    // Heads: layers × three normalisations × two heads × three rates. Fine-tuned: two shares of the network, three rates.
+    let recipes = found["race"]["recipes"].as_u64().unwrap();
+    assert!(recipes > 6 && recipes % 18 == 6, "{recipes}");
+    let ways = &found["mattered"][3];
+    assert_eq!(ways["name"], "way");
+    let names: Vec<&str> = ways["options"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["linear head", "hidden layer", "top half", "full"]);
+    let mut tuned = 0;
+    for tried in found["tried"].as_array().unwrap() {
+        let recipe: Vec<&str> = tried["recipe"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+        let is_tuned = ["top half", "full"].contains(&recipe[3]);
+        assert_eq!(is_tuned, recipe[4].parse::<f64>().unwrap() < 1e-3, "{recipe:?}");
+        assert!(!is_tuned || recipe[1..3] == ["last layer", "as they are"], "{recipe:?}");
+        tuned += usize::from(is_tuned);
+    }
+    assert!(tuned > 0, "{found:#}");
+}
+
+#[test]
+fn a_search_that_was_killed_while_it_trained_ends_with_the_same_json() {
+    let fixture = texts();
+    let arguments = [&FINETUNED[..], &["--methods", "duel+halving", "--evaluations", "9", "--threads", "1"]].concat();
+    let mut whole = fixture.command(&[&arguments[..11], &["9", "--threads", "2"]].concat());
+    let whole = Run::of(whole.env("ZOOLOGIST_CACHE", fixture.path("other")).output().unwrap()).json(0);
+    for wait in [200, 500, 900] {
+        let mut child = fixture.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let below = children(child.id());
+        signal("KILL", &[vec![child.id()], below].concat());
+        child.wait().unwrap();
+    }
+    assert_eq!(without_timing(fixture.run(&arguments).json(0)), without_timing(whole));
+}
+
+#[test]
+fn only_networks_that_are_built_in_are_trained() {
+    let fixture = Fixture::new();
+    models::mobilenet(&fixture.path("zoo/mobile"));
+    let start = ["search", "recipe", "data", "--zoo", "zoo", "--finetune", "--evaluations", "9", "--json"];
+    let run = fixture.run(&start);
+    assert!(run.err.contains("classifier: not fine-tuned") && !run.err.contains("mobile: not"), "{}", run.err);
+    let found = run.json(0);
+    let tried: Vec<&Value> = found["tried"].as_array().unwrap().iter().map(|it| &it["recipe"]).collect();
+    let tuned: Vec<&&Value> = tried.iter().filter(|it| it[3] == "full" || it[3] == "top half").collect();
+    assert!(!tuned.is_empty() && tuned.iter().all(|it| it[0] == "mobile"), "{tried:#?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `zoologist search`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use zoologist::base::Seed;
 use zoologist::extract::training::{PathPer, Skeleton, SkeletonKind};
@@ -14,7 +15,7 @@ use zoologist::tabular::{self, Request};
 
 use super::{machinery, outcome};
 use crate::end::{Failure, Outcome, Result, print};
-use crate::options::{Global, PathPerName, RuntimeName, Search, SpaceName};
+use crate::options::{Amount, Global, PathPerName, RuntimeName, Search, SpaceName};
 use crate::progress::Bars;
 
 /// Seeds of a comparison on a table, where nothing else is said.
@@ -27,6 +28,11 @@ const SEEDS_OF_RECIPE: u32 = 20;
 const METHOD_OF_RECIPE: &str = "top";
 /// The method of a search that trains, where nothing else is said.
 const METHOD: &str = "duel";
+
+/// Steps of a search and of a training alone, where nothing else is said.
+const STEPS: [u32; 2] = [600, 300];
+/// Evaluations of a table, where nothing else is said.
+const EVALUATIONS: [u32; 2] = [100, 200];
 
 /// Runs the command.
 pub fn run(global: &Global, options: &Search) -> Result<Outcome> {
@@ -50,6 +56,11 @@ fn of_skeleton(global: &Global, options: &Search, kind: SkeletonKind, data: &Pat
         options.methods.clone()
     };
     refuse_fidelities(&methods, "shared weights have one")?;
+    let (batch, rate) = match kind {
+        SkeletonKind::Chain => (128, 0.2),
+        SkeletonKind::Cells => (32, 0.05),
+    };
+    let budget = time_budget(options)?;
     let plan = SearchPlan {
         data: data.to_owned(),
         table: options.table_of_data.table().map_err(Failure::usage)?,
@@ -61,18 +72,19 @@ fn of_skeleton(global: &Global, options: &Search, kind: SkeletonKind, data: &Pat
             PathPerName::Step => PathPer::Step,
             PathPerName::Epoch => PathPer::Epoch,
         },
-        steps: networks.steps as usize,
+        steps: networks.steps.unwrap_or(STEPS[0]) as usize,
         warm_up: networks.warm_up,
-        batch: networks.batch.into(),
-        learning_rate: networks.learning_rate,
+        batch: networks.batch.unwrap_or(batch).into(),
+        learning_rate: networks.learning_rate.unwrap_or(rate),
         most_parameters: networks.max_params,
         most_multiply_adds: networks.max_madds,
         seeds: options.seeds.unwrap_or(1) as usize,
-        training_steps: networks.training_steps as usize,
+        training_steps: networks.training_steps.unwrap_or(STEPS[1]) as usize,
         trainings: networks.trainings as usize,
         drawn: networks.drawn as usize,
         shuffles: networks.shuffle_labels,
         output: networks.output.clone(),
+        budget,
         seed: Seed(global.seed),
     };
     let machinery = machinery::machinery(global, RuntimeName::Auto, &options.limits, Store::from_environment()?)?;
@@ -93,6 +105,9 @@ fn of_recipe(global: &Global, options: &Search, data: &Path) -> Result<Outcome> 
     let Some(zoo) = &options.recipes.zoo else {
         return Err(Failure::usage("search recipe needs --zoo ZOO: a folder of model folders"));
     };
+    if !options.budget.is_empty() {
+        return Err(Failure::usage("the budget of a recipe is --evaluations: leave --budget out"));
+    }
     let method = match &options.methods[..] {
         [] => METHOD_OF_RECIPE.parse().map_err(Failure::usage)?,
         [method] => *method,
@@ -111,6 +126,7 @@ fn of_recipe(global: &Global, options: &Search, data: &Path) -> Result<Outcome> 
         zoo: zoo.clone(),
         samples: options.networks.samples.map(|count| count as usize),
         method,
+        finetunes: options.recipes.finetune,
         budget: options.recipes.evaluations,
         compare: (!budgets.is_empty()).then_some((budgets, options.seeds.unwrap_or(SEEDS_OF_RECIPE) as usize)),
         seed: Seed(global.seed),
@@ -147,7 +163,7 @@ fn of_table(global: &Global, options: &Search, table: &Path) -> Result<Outcome> 
         minimises: tabular.minimise,
         methods: options.methods_of_table(),
         against: tabular.against,
-        budgets: tabular.budget.iter().map(|&budget| budget as usize).collect(),
+        budgets: evaluations(&options.budget)?,
         seeds: options.seeds.unwrap_or(SEEDS_OF_TABLE) as usize,
         seed: Seed(global.seed),
     };
@@ -158,6 +174,29 @@ fn of_table(global: &Global, options: &Search, table: &Path) -> Result<Outcome> 
         report::search::comparison(&found, super::terminal_width())
     })?;
     Ok(Outcome::Complete)
+}
+
+/// The time that a search which trains may take.
+fn time_budget(options: &Search) -> Result<Option<Duration>> {
+    let networks = &options.networks;
+    match options.budget[..] {
+        [] => Ok(None),
+        [Amount::Time(_)] if networks.steps.is_some() || networks.training_steps.is_some() => {
+            Err(Failure::usage("--budget sets --steps and --training-steps: leave these out"))
+        }
+        [Amount::Time(time)] => Ok(Some(time)),
+        _ => Err(Failure::usage("the budget of this search is one time, as 15m")),
+    }
+}
+
+/// The evaluations that a search of a table may make.
+fn evaluations(budget: &[Amount]) -> Result<Vec<usize>> {
+    let one = |amount: &Amount| match amount {
+        Amount::Evaluations(count) => Ok(*count as usize),
+        Amount::Time(_) => Err(Failure::usage("the budget of a table is evaluations, as 100,200")),
+    };
+    let usual = EVALUATIONS.map(Amount::Evaluations);
+    if budget.is_empty() { &usual } else { budget }.iter().map(one).collect()
 }
 
 /// Refuses methods that need evaluations of several costs.

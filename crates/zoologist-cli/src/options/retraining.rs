@@ -42,7 +42,7 @@ pub struct RetrainingOptions {
     #[arg(long, requires = "finetune")]
     pub matthews: bool,
     /// How long it may take, as 30m or 2h; what is given up for it is named
-    #[arg(long, value_name = "TIME", value_parser = duration, requires = "finetune")]
+    #[arg(long, value_name = "TIME", value_parser = super::duration, requires = "finetune")]
     pub budget: Option<Duration>,
     /// Keep the layers that are kept frozen too: cheaper, and another question
     #[arg(long, requires = "finetune")]
@@ -73,18 +73,4 @@ impl RetrainingOptions {
             export: self.export.clone(),
         })
     }
-}
-
-/// A time with its unit, as 90s, 30m or 1.5h.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a time with its unit, as 90s, 30m or 2h".to_owned();
-    let number = text.trim_end_matches(['s', 'm', 'h']);
-    let unit = match &text[number.len()..] {
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let seconds = number.parse::<f64>().ok().filter(|number| *number > 0.0).map(|number| number * unit);
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(wrong)
 }

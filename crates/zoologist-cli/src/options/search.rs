@@ -1,6 +1,7 @@
 //! Options of `search`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -25,6 +26,10 @@ pub struct Search {
     /// How many seeds, from --seed on [default: 1; of a table 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub seeds: Option<u32>,
+    /// Of a table: evaluations, as 100,200 (the default). Of a chain or cells: how long all of it may take, as 15m; it sets
+    /// --steps and --training-steps
+    #[arg(long, value_name = "N,…|TIME", value_delimiter = ',', value_parser = amount)]
+    pub budget: Vec<Amount>,
     /// Architectures that are searched by training
     #[command(flatten)]
     pub networks: NetworkOptions,
@@ -55,30 +60,30 @@ pub struct NetworkOptions {
     /// Use a seeded, stratified sample of N (beside a test split, if there is one)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..))]
     pub samples: Option<u32>,
-    /// Steps of the shared weights
-    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(20..))]
-    pub steps: u32,
+    /// Steps of the shared weights [default: 600]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(20..))]
+    pub steps: Option<u32>,
     /// The share of the steps in which paths are drawn evenly and nothing is learned of them
     #[arg(long, value_name = "SHARE", default_value_t = 0.3, value_parser = share)]
     pub warm_up: f64,
     /// How long a path is trained before the next one is drawn
     #[arg(long, value_name = "HOW", default_value = "step")]
     pub path_per: PathPerName,
-    /// Samples of a step
-    #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
-    pub batch: u16,
-    /// The learning rate, which rises over a tenth of the steps, then falls to 0
-    #[arg(long, value_name = "RATE", default_value_t = 0.2, value_parser = super::positive)]
-    pub learning_rate: f64,
+    /// Samples of a step [default: 128; of cells 32]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub batch: Option<u16>,
+    /// The learning rate, which rises over a tenth of the steps, then falls to 0 [default: 0.2; of cells 0.05]
+    #[arg(long, value_name = "RATE", value_parser = super::positive)]
+    pub learning_rate: Option<f64>,
     /// The most parameters of an architecture
     #[arg(long, value_name = "N", value_parser = super::positive)]
     pub max_params: Option<f64>,
     /// The most multiply-adds of an architecture for one picture
     #[arg(long, value_name = "N", value_parser = super::positive)]
     pub max_madds: Option<f64>,
-    /// Steps of a training alone
-    #[arg(long, value_name = "N", default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
-    pub training_steps: u32,
+    /// Steps of a training alone [default: 300]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub training_steps: Option<u32>,
     /// How many times each architecture is trained alone
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub trainings: u32,
@@ -114,6 +119,10 @@ pub struct RecipeOptions {
     /// The zoo
     #[arg(long, value_name = "ZOO", conflicts_with = "table")]
     pub zoo: Option<PathBuf>,
+    /// Let recipes fine-tune too, the top half of a network or all of it (safetensors of a family that is built in): such an
+    /// evaluation takes minutes, one of a head less than a second
+    #[arg(long)]
+    pub finetune: bool,
     /// Full evaluations; one on a share of the samples costs that share
     #[arg(long, value_name = "N", default_value_t = 12.0, value_parser = super::positive)]
     pub evaluations: f64,
@@ -156,9 +165,15 @@ pub struct TableOptions {
     /// The method that the others are compared with, seed by seed
     #[arg(long, value_name = "METHOD", default_value = "local")]
     pub against: Method,
-    /// Evaluations
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "100,200", value_parser = clap::value_parser!(u32).range(1..))]
-    pub budget: Vec<u32>,
+}
+
+/// How much may be spent.
+#[derive(Clone, Copy)]
+pub enum Amount {
+    /// So many evaluations.
+    Evaluations(u32),
+    /// So much time.
+    Time(Duration),
 }
 
 /// Refuses options of another search than the one that was asked for, which would not do anything; `command` is that of
@@ -186,6 +201,12 @@ impl Search {
         let all = if self.methods.is_empty() { all.collect() } else { self.methods.clone() };
         all.into_iter().filter(|method: &Method| !method.needs_fidelities()).collect()
     }
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    let number = text.parse().ok().filter(|&number: &u32| number > 0).map(Amount::Evaluations);
+    let found = number.map_or_else(|| super::duration(text).map(Amount::Time), Ok);
+    found.map_err(|_| "give evaluations of a table, as 100,200, or a time with its unit, as 15m".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -3,8 +3,6 @@
 //! Each tuning is a run of [`super::tuning`], kept in the store, so an interrupted comparison goes on where it was. Models
 //! whose network is not built in have no such truth; they are listed with the reason.
 
-use std::path::PathBuf;
-
 use super::field::Ground;
 use super::plan::TruthKind;
 use super::truth::{agreements, selection_seconds};
@@ -57,7 +55,7 @@ pub fn truth(
 pub fn tuned(ground: &Ground, model: &Model, way: Way, seed: Seed, access: &Access) -> Result<Tuned, Error> {
     let plan = ground.plan;
     let tuning = TunePlan {
-        model: path_of(model),
+        model: model.path(),
         data: plan.data.clone(),
         table: plan.table.clone(),
         way,
@@ -72,14 +70,4 @@ pub fn tuned(ground: &Ground, model: &Model, way: Way, seed: Seed, access: &Acce
         training_seed: None,
     };
     tuning::run(&tuning, access, ground.machinery, ground.progress)
-}
-
-/// Where a model of a zoo stands: its folder, or, of one of several files in a folder, the file.
-fn path_of(model: &Model) -> PathBuf {
-    let has = |name: &str| model.folder.join(name).is_file();
-    if has("config.json") || has("preprocessor_config.json") {
-        model.folder.clone()
-    } else {
-        model.folder.join(&model.weights)
-    }
 }

@@ -103,14 +103,14 @@ pub enum Error {
     #[error("{0} exists already. Choose another folder: nothing is overwritten")]
     Exists(String),
     /// A budget that is too small.
-    #[error(
-        "the smallest study would take about {least}, and the budget is {given}. Give more, fewer --steps, or smaller --sizes"
-    )]
+    #[error("the least that was asked for would take about {least}, and the budget is {given}. Give more, or {less}")]
     Budget {
         /// What it would take, in words.
         least: String,
         /// The budget, in words.
         given: String,
+        /// What makes it less.
+        less: &'static str,
     },
     /// The user asked to stop.
     #[error("interrupted; what was finished is kept, and the same command goes on from there")]

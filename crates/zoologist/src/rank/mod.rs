@@ -34,6 +34,7 @@ pub mod searching;
 pub mod shards;
 mod side_by_side;
 pub mod statistics;
+mod times;
 mod trained;
 mod truth;
 pub mod tuning;

@@ -42,12 +42,14 @@ pub fn search(found: &ArchitectureSearch, width: Option<u16>) -> String {
 fn summary(found: &ArchitectureSearch) -> String {
     let data = &found.data;
     format!(
-        "{}: {} of {} channels, pictures of {} × {}. {} learned from, {} compared on; {} judge what was trained alone: {}.",
+        "{}: {} of {} channels, pictures of {} × {}; {} steps of a search, {} of a training alone. {} learned from, {} compared on; {} judge what was trained alone: {}.",
         show(&data.path),
         found.skeleton.kind,
         found.skeleton.channels,
         found.edge,
         found.edge,
+        words::count(found.steps),
+        words::count(found.training_steps),
         words::count(data.learned),
         words::count(data.validation),
         words::count(data.judged),

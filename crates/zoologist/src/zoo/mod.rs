@@ -83,6 +83,18 @@ pub struct Model {
     pub notes: Vec<String>,
 }
 
+impl Model {
+    /// Where it stands: its folder, or, of one of several files in a folder, the file.
+    pub fn path(&self) -> PathBuf {
+        let has = |name: &str| self.folder.join(name).is_file();
+        if has("config.json") || has("preprocessor_config.json") {
+            self.folder.clone()
+        } else {
+            self.folder.join(&self.weights)
+        }
+    }
+}
+
 /// What a file of weights is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,13 +1,13 @@
 //! What recipes are made of and evaluated on: features of three layers of every model, and the samples in three parts.
 
 use super::RecipePlan;
+use super::finetuning::{Networks, Share, Tuning, Workers};
 use super::result::ModelPrior;
 use crate::base::{Classes, Fault, Features, Seed, Targets, Values};
 use crate::extract::LayerSet;
 use crate::extract::launch::Machinery;
 use crate::rank::features::{self, Extracted, Failure, Wanted};
 use crate::rank::layers::View;
-use crate::rank::plan::Progress;
 use crate::rank::samples::TuningSamples;
 use crate::rank::searching::SearchedData;
 use crate::rank::tuning::{self, Judgement};
@@ -16,21 +16,63 @@ use crate::score::descent::{self, How};
 use crate::score::{linear_head, logme};
 use crate::search::{Choice, Distribution, Space};
 use crate::stats::Shards;
-use crate::zoo::Zoo;
+use crate::zoo::{Access, Zoo};
 
 /// Layers by the share of the way to them.
 const DEPTHS: [(&str, f64); 3] = [("last layer", 1.0), ("three quarters", 0.75), ("half way", 0.5)];
 /// What is done to features first.
 const NORMALISATIONS: [&str; 3] = ["as they are", "length 1", "standardised"];
-const HEADS: [(&str, bool); 2] = [("linear head", false), ("hidden layer", true)];
-const RATES: [f64; 3] = [1e-3, 1e-2, 1e-1];
+/// Ways of using a model; those that train the network come last.
+const WAYS: [Way; 4] = [
+    Way::Head { hidden: false },
+    Way::Head { hidden: true },
+    Way::FineTuned(Share::TopHalf),
+    Way::FineTuned(Share::All),
+];
+/// How many of these are heads.
+const HEADS: usize = 2;
+/// Learning rates: three of heads, then three of networks.
+const RATES: [f64; 6] = [1e-3, 1e-2, 1e-1, 3e-5, 1e-4, 3e-4];
+/// How many of these are of heads.
+const RATES_OF_HEADS: usize = 3;
 /// The parts of a recipe, in their order.
-const FACTORS: [&str; 5] = ["model", "layer", "features", "head", "learning rate"];
+const FACTORS: [&str; 5] = ["model", "layer", "features", "way", "learning rate"];
+/// The place of [`WAYS`] in a recipe.
+const WAY: usize = 3;
+/// The place of [`RATES`].
+const RATE: usize = 4;
 /// Samples that judge, at most.
 const MOST_JUDGED: usize = 2000;
 
+/// What is done with a model.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// A head on features of the network as it is.
+    Head {
+        /// Whether it has a hidden layer.
+        hidden: bool,
+    },
+    /// The network learns, and a new linear head on its last layer.
+    FineTuned(Share),
+}
+
+impl Way {
+    fn name(self) -> String {
+        match self {
+            Self::Head { hidden: false } => "linear head".to_owned(),
+            Self::Head { hidden: true } => "hidden layer".to_owned(),
+            Self::FineTuned(share) => share.to_string(),
+        }
+    }
+}
+
+/// Whether a recipe trains the network.
+pub fn finetunes(recipe: &[u8]) -> bool {
+    matches!(WAYS[usize::from(recipe[WAY])], Way::FineTuned(_))
+}
+
 /// Everything that an evaluation needs.
-pub struct Ground {
+pub struct Ground<'a> {
     /// What is to be chosen.
     pub choices: Vec<Choice>,
     /// Models that could not be used.
@@ -40,6 +82,9 @@ pub struct Ground {
     /// For each model and depth the features of all rows; a depth whose layer an earlier depth has is `None`.
     features: Vec<Vec<Option<Features>>>,
     logme: Vec<Option<f64>>,
+    /// What can be fine-tuned, if that is wanted.
+    networks: Option<Networks>,
+    workers: Workers<'a>,
     targets: Targets,
     /// Rows to learn from, in the one order.
     learned: Vec<usize>,
@@ -49,15 +94,16 @@ pub struct Ground {
     seed: Seed,
 }
 
-impl Ground {
+impl<'a> Ground<'a> {
     /// Computes what is missing of the features.
     pub fn of(
         plan: &RecipePlan,
         zoo: &Zoo,
+        access: &Access,
         samples: &TuningSamples,
-        machinery: &Machinery,
-        progress: &dyn Progress,
+        workers: Workers<'a>,
     ) -> Result<Self, Error> {
+        let Workers { machinery, progress } = workers;
         let Targets::Classes(_) = &samples.targets else {
             let reasons = "recipes are compared by accuracy: the labels must be classes".to_owned();
             return Err(Error::NoModel {
@@ -86,7 +132,12 @@ impl Ground {
             let path = crate::base::path_text::show(&plan.zoo);
             return Err(Error::NoModel { path, reasons, fault: Fault::Input });
         }
-        Self::with(plan, samples, &models, failed)
+        let layers = |(name, found): &(String, Extracted)| (name.clone(), found.description.layers.len());
+        let layers: Vec<(String, usize)> = models.iter().map(layers).collect();
+        let networks = plan.finetunes.then(|| Networks::of(&layers, zoo, access, samples, plan.seed));
+        let (networks, refused) = networks.unzip();
+        refused.iter().flatten().for_each(|it| progress.say(&format!("{}: {}", it.path, it.reason)));
+        Self::with(plan, samples, &models, failed, networks, workers)
     }
 
     fn with(
@@ -94,6 +145,8 @@ impl Ground {
         samples: &TuningSamples,
         models: &[(String, Extracted)],
         failed: Vec<Skipped>,
+        networks: Option<Networks>,
+        workers: Workers<'a>,
     ) -> Result<Self, Error> {
         let mut unreadable: Vec<(usize, String)> = vec![];
         for failure in models.iter().flat_map(|(_, found)| &found.failures) {
@@ -114,12 +167,13 @@ impl Ground {
             all.push(of_model);
         }
         let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<String>>();
+        let [ways, rates] = if networks.is_some() { [WAYS.len(), RATES.len()] } else { [HEADS, RATES_OF_HEADS] };
         let options = [
             models.iter().map(|(name, _)| name.clone()).collect(),
             names(&DEPTHS.map(|(name, _)| name)),
             names(&NORMALISATIONS),
-            names(&HEADS.map(|(name, _)| name)),
-            RATES.map(|rate| format!("{rate}")).to_vec(),
+            WAYS[..ways].iter().map(|way| way.name()).collect(),
+            RATES[..rates].iter().map(|rate| format!("{rate}")).collect(),
         ];
         let choices = FACTORS.iter().zip(options).map(|(name, options)| Choice { name: (*name).to_owned(), options });
         let mut judged = tuning::without(&samples.judged, &unreadable);
@@ -129,6 +183,8 @@ impl Ground {
             failed,
             features: all,
             logme: vec![],
+            networks,
+            workers,
             targets: samples.targets.clone(),
             learned: tuning::without(&samples.learned, &unreadable),
             validation: tuning::without(&samples.validation, &unreadable),
@@ -158,12 +214,27 @@ impl Ground {
         logme::logme(&Shards::of(&features, &targets, std::slice::from_ref(&(0..rows))).total()).value()
     }
 
-    /// All recipes; layers that a model has under another name are left out.
+    /// All recipes; layers that a model has under another name are left out, and what does not go together: a network is
+    /// fine-tuned from its last layer, with features as they are, at rates of its own, if it is built in.
     pub fn space(&self) -> Space {
         let mut excluded = vec![];
         for (model, depths) in self.features.iter().enumerate() {
             let missing = depths.iter().enumerate().filter(|(_, features)| features.is_none());
             excluded.extend(missing.map(|(depth, _)| vec![(0, model as u8), (1, depth as u8)]));
+        }
+        let Some(networks) = &self.networks else {
+            return Space { choices: self.choices.clone(), limits: vec![], excluded, only: None };
+        };
+        let rates = 0..RATES.len();
+        for number in 0..WAYS.len() {
+            let way = |place: usize, option: usize| vec![(WAY, number as u8), (place, option as u8)];
+            let is_head = number < HEADS;
+            excluded.extend(rates.clone().filter(|&rate| is_head != (rate < RATES_OF_HEADS)).map(|it| way(RATE, it)));
+            if !is_head {
+                excluded.extend((1..DEPTHS.len()).map(|depth| way(1, depth)));
+                excluded.extend((1..NORMALISATIONS.len()).map(|how| way(2, how)));
+                excluded.extend((0..self.features.len()).filter(|&it| !networks.has(it)).map(|it| way(0, it)));
+            }
         }
         Space { choices: self.choices.clone(), limits: vec![], excluded, only: None }
     }
@@ -205,29 +276,42 @@ impl Ground {
         recipe.iter().zip(&self.choices).map(|(&part, choice)| choice.options[usize::from(part)].clone()).collect()
     }
 
+    /// Who makes several trainings at once.
+    pub fn at_once(&self, count: usize) -> Machinery {
+        let bytes = self.networks.as_ref().map_or(0, Networks::bytes);
+        self.workers.machinery.for_trainings(count, bytes)
+    }
+
     /// The share of right validation samples, after training on the first share of the others.
-    pub fn evaluate(&self, recipe: &[u8], fidelity: f64) -> f64 {
+    pub fn evaluate(&self, recipe: &[u8], fidelity: f64) -> Result<f64, Error> {
+        self.evaluate_by(recipe, fidelity, self.workers.machinery)
+    }
+
+    /// The same, by these workers.
+    pub fn evaluate_by(&self, recipe: &[u8], fidelity: f64, machinery: &Machinery) -> Result<f64, Error> {
         let count = ((fidelity * self.learned.len() as f64).round() as usize).max(1);
-        let right = self.right(recipe, &self.learned[..count], &self.validation);
-        right.iter().filter(|right| **right).count() as f64 / right.len() as f64
+        let classes = self.predicted(recipe, &self.learned[..count], &self.validation, machinery)?;
+        Ok(self.right(&classes, &self.validation))
+    }
+
+    /// A full evaluation: the share of right validation samples, and of right judged ones, by these workers.
+    pub fn evaluate_and_judge(&self, recipe: &[u8], machinery: &Machinery) -> Result<[f64; 2], Error> {
+        let both = [&self.validation[..], &self.judged].concat();
+        let classes = self.predicted(recipe, &self.learned, &both, machinery)?;
+        let (validation, judged) = classes.split_at(self.validation.len());
+        Ok([self.right(validation, &self.validation), self.right(judged, &self.judged)])
     }
 
     /// What a recipe is worth on the judged samples, after training on all others.
-    pub fn judged(&self, recipe: &[u8]) -> Judgement {
+    pub fn judged(&self, recipe: &[u8]) -> Result<Judgement, Error> {
         let all: Vec<usize> = self.learned.iter().chain(&self.validation).copied().collect();
-        let classes = self.predicted(recipe, &all, &self.judged);
+        let classes = self.predicted(recipe, &all, &self.judged, self.workers.machinery)?;
         let width = self.classes().names().len();
         let outputs: Vec<f64> = classes
             .iter()
             .flat_map(|&class| (0..width).map(move |other| f64::from(u8::from(other == class as usize))))
             .collect();
-        tuning::judge(&self.targets, &self.judged, &outputs)
-    }
-
-    /// The share of right judged samples, after training on those to learn from.
-    pub fn judged_share(&self, recipe: &[u8]) -> f64 {
-        let right = self.right(recipe, &self.learned, &self.judged);
-        right.iter().filter(|right| **right).count() as f64 / right.len() as f64
+        Ok(tuning::judge(&self.targets, &self.judged, &outputs))
     }
 
     /// Samples that judge.
@@ -235,19 +319,37 @@ impl Ground {
         self.judged.len()
     }
 
-    fn right(&self, recipe: &[u8], learned: &[usize], others: &[usize]) -> Vec<bool> {
+    /// The share of rows whose class is right.
+    fn right(&self, classes: &[u32], rows: &[usize]) -> f64 {
         let index = self.classes().index();
-        self.predicted(recipe, learned, others).iter().zip(others).map(|(&class, &row)| class == index[row]).collect()
+        classes.iter().zip(rows).filter(|&(&class, &row)| class == index[row]).count() as f64 / rows.len() as f64
     }
 
-    fn predicted(&self, recipe: &[u8], learned: &[usize], others: &[usize]) -> Vec<u32> {
-        let [model, depth, normalisation, head, rate] = [0, 1, 2, 3, 4].map(|place| usize::from(recipe[place]));
-        let Some(features) = &self.features[model][depth] else { return vec![u32::MAX; others.len()] };
+    fn predicted(
+        &self,
+        recipe: &[u8],
+        learned: &[usize],
+        others: &[usize],
+        machinery: &Machinery,
+    ) -> Result<Vec<u32>, Error> {
+        let [model, depth, normalisation, way, rate] = [0, 1, 2, WAY, RATE].map(|place| usize::from(recipe[place]));
+        let nothing = || vec![u32::MAX; others.len()];
+        let (hidden, rate) = match (WAYS[way], RATES[rate]) {
+            (Way::Head { hidden }, rate) => (hidden, rate),
+            (Way::FineTuned(share), rate) => {
+                let part = learned.len() as f64 / self.learned.len() as f64;
+                let tuning = Tuning { model, share, rate, learned, part, others };
+                let Some(networks) = &self.networks else { return Ok(nothing()) };
+                let workers = Workers { machinery, ..self.workers };
+                return Ok(networks.predicted(&tuning, workers)?.unwrap_or_else(nothing));
+            }
+        };
+        let Some(features) = &self.features[model][depth] else { return Ok(nothing()) };
         let (train, test) = (features.select(learned), features.select(others));
         let [train, test] = normalised(normalisation, train, test);
         let labels: Vec<u32> = learned.iter().map(|&row| self.classes().index()[row]).collect();
-        let how = How { hidden: HEADS[head].1, rate: RATES[rate] };
-        descent::train(&train, &labels, self.classes().names().len(), how, self.seed).classes(&test)
+        let how = How { hidden, rate };
+        Ok(descent::train(&train, &labels, self.classes().names().len(), how, self.seed).classes(&test))
     }
 
     /// The samples, for whoever reads the result.

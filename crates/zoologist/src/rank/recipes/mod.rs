@@ -1,5 +1,5 @@
-//! `search recipe`: which model of a zoo, which of its layers, how its features are normalised, which head on them, and at
-//! which learning rate, for these samples.
+//! `search recipe`: which model of a zoo, which of its layers, how its features are normalised, which way of using them (a
+//! head, or fine-tuning), and at which learning rate, for these samples.
 //!
 //! ```text
 //! samples ─► learned from | validation | judged          zoo ─► features of three layers of each model
@@ -11,9 +11,13 @@
 //!                                                          └─► the best ─► trained on all of both ─► judged, once
 //! ```
 //!
+//! Where it is asked for, a recipe may fine-tune: its training is a worker's, and is kept in the store, so that a search that
+//! was killed finds it again.
+//!
 //! An evaluation on a share of the samples costs that share of a full one. `--compare` evaluates every recipe and lets every
 //! searcher find its way through that table, many times, with the same prior: what each loses against the best recipe.
 
+mod finetuning;
 mod ground;
 mod result;
 mod tournament;
@@ -33,6 +37,7 @@ use crate::data::TableOptions;
 use crate::extract::launch::Machinery;
 use crate::search::{Distribution, History, Method, Searcher};
 use crate::zoo::{self, Access};
+use finetuning::Workers;
 use ground::Ground;
 
 /// What to search, and how.
@@ -48,6 +53,8 @@ pub struct RecipePlan {
     pub samples: Option<usize>,
     /// The method.
     pub method: Method,
+    /// Whether recipes may train the networks too, not only heads.
+    pub finetunes: bool,
     /// Full evaluations.
     pub budget: f64,
     /// To compare all methods: with which budgets, and how many seeds.
@@ -68,17 +75,18 @@ pub fn run(
     let take = Take::up_to(plan.samples);
     let samples = samples::for_tuning(&plan.data, &plan.table, take, plan.seed, &machinery.store)?;
     samples.job.dataset.notes.iter().for_each(|note| progress.say(note));
-    let ground = Ground::of(plan, &zoo, &samples, machinery, progress)?;
+    let ground = Ground::of(plan, &zoo, access, &samples, Workers { machinery, progress })?;
     let (space, prior) = (ground.space(), ground.prior());
     let mut searcher = plan.method.searcher_from(&space, &prior, plan.seed, plan.budget);
-    let history = search(&ground, searcher.as_mut(), progress);
+    let history = search(&ground, searcher.as_mut(), progress)?;
     let learned = searcher.distribution().cloned();
     let (best, validation) = history.best().map(|(recipe, value)| (recipe.clone(), value)).ok_or(Error::NoRows)?;
-    let judgement = ground.judged(&best);
+    let judgement = ground.judged(&best)?;
     let race = plan.compare.as_ref().map(|(budgets, seeds)| {
         progress.phase("evaluating every recipe");
         tournament::race(&ground, &space, &prior, budgets, *seeds, plan.seed)
     });
+    let race = race.transpose()?;
     let refused =
         zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
     let mut found = RecipeSearch {
@@ -113,15 +121,15 @@ pub fn run(
     Ok(found)
 }
 
-fn search(ground: &Ground, searcher: &mut dyn Searcher, progress: &dyn Progress) -> History {
+fn search(ground: &Ground, searcher: &mut dyn Searcher, progress: &dyn Progress) -> Result<History, Error> {
     let mut history = History::default();
     while let Some(trial) = searcher.ask() {
         progress.phase(&format!("recipe {}: {}", history.0.len() + 1, ground.names(&trial.architecture).join(", ")));
-        let value = ground.evaluate(&trial.architecture, trial.fidelity);
+        let value = ground.evaluate(&trial.architecture, trial.fidelity)?;
         searcher.tell(&trial, value);
         history.push(trial, value);
     }
-    history
+    Ok(history)
 }
 
 /// For each factor what its options came to: the mean of what was tried, less the mean of its fidelity, and how sure that
@@ -150,7 +158,8 @@ fn mattered(ground: &Ground, history: &History, learned: Option<&Distribution>) 
             name: name.clone(),
             tried: values.len(),
             gain: paired.map(|paired| paired.mean),
-            interval: paired.and_then(|paired| paired.interval),
+            // Two equal values show no spread, not that there is none.
+            interval: paired.and_then(|paired| paired.interval).filter(|[low, high]| low < high),
             probability: learned.map(|Distribution(learned)| learned[place][number]),
         }
     };

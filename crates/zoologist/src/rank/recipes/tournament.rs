@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::ground::Ground;
+use super::ground::{Ground, finetunes};
 use super::result::{Race, Standing};
 use crate::base::Seed;
+use crate::rank::Error;
+use crate::rank::side_by_side::side_by_side;
 use crate::search::{Architecture, Distribution, History, Method, Space};
 
 /// The methods that are compared.
@@ -23,14 +25,18 @@ struct Known {
 type Table = BTreeMap<Architecture, Known>;
 
 /// Compares all methods at equal budgets, each with the prior and with an even one.
-pub fn race(ground: &Ground, space: &Space, prior: &Distribution, budgets: &[f64], seeds: usize, seed: Seed) -> Race {
-    let recipes = all(space);
-    let known = |recipe: &Architecture| Known {
-        validation: FIDELITIES.map(|fidelity| ground.evaluate(recipe, fidelity)),
-        judged: ground.judged_share(recipe),
-    };
-    let found: Vec<Known> = recipes.par_iter().map(known).collect();
-    let table: Table = recipes.into_iter().zip(found).collect();
+///
+/// # Errors
+/// What stops a worker.
+pub fn race(
+    ground: &Ground,
+    space: &Space,
+    prior: &Distribution,
+    budgets: &[f64],
+    seeds: usize,
+    seed: Seed,
+) -> Result<Race, Error> {
+    let table = table(ground, space)?;
     let judged = || table.values().map(|known| known.judged);
     let best = judged().fold(f64::NEG_INFINITY, f64::max);
     let even = Distribution::uniform(space);
@@ -64,7 +70,21 @@ pub fn race(ground: &Ground, space: &Space, prior: &Distribution, budgets: &[f64
     }
     let mean = judged().sum::<f64>() / table.len() as f64;
     let error = (best * (1.0 - best) / ground.judges() as f64).sqrt();
-    Race { recipes: table.len(), best, mean, error, seeds, standings }
+    Ok(Race { recipes: table.len(), best, mean, error, seeds, standings })
+}
+
+/// Every recipe at every fidelity.
+fn table(ground: &Ground, space: &Space) -> Result<Table, Error> {
+    let (trained, heads): (Vec<_>, Vec<_>) = all(space).into_iter().partition(|recipe| finetunes(recipe));
+    let machinery = ground.at_once(trained.len());
+    let known = |recipe: &Architecture| {
+        let [low, middle] = [0, 1].map(|place| ground.evaluate_by(recipe, FIDELITIES[place], &machinery));
+        let [high, judged] = ground.evaluate_and_judge(recipe, &machinery)?;
+        Ok(Known { validation: [low?, middle?, high], judged })
+    };
+    let of_heads = heads.par_iter().map(known).collect::<Result<Vec<Known>, Error>>()?;
+    let of_trained = side_by_side(trained.len(), machinery.jobs, |place| known(&trained[place]))?;
+    Ok(heads.into_iter().zip(of_heads).chain(trained.into_iter().zip(of_trained)).collect())
 }
 
 /// One search, every evaluation of which is a look at the table.

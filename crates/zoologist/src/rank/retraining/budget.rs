@@ -6,9 +6,7 @@ use super::Scope;
 use super::cost::Cost;
 use crate::layers::studies::Study;
 use crate::rank::Error;
-
-/// The part of a budget that is planned; the rest is for what a machine does beside.
-const PLANNED: f64 = 0.85;
+use crate::rank::times::{PLANNED, words};
 
 /// Something that can be given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +50,8 @@ pub fn fitted(scope: Scope, cost: &Cost, budget: Option<Duration>) -> Result<(Sc
     }
     if !fits(&applied) {
         let least = cost.of_all(&reduced(&applied)) / PLANNED;
-        return Err(Error::Budget { least: words(least), given: words(budget.as_secs_f64()) });
+        let less = "fewer --steps, or smaller --sizes";
+        return Err(Error::Budget { least: words(least), given: words(budget.as_secs_f64()), less });
     }
     // What was given up early may fit again after what was given up late: what is missed most comes first.
     for place in (0..applied.len()).rev() {
@@ -140,15 +139,6 @@ pub fn announcement(scope: &Scope, cost: &Cost, budget: Option<Duration>, gave_u
     let without = if gave_up.is_empty() { String::new() } else { format!("; given up: {}", gave_up.join("; ")) };
     let (runs, time) = (scope.runs(), words(cost.of_all(scope)));
     format!("{runs} trainings, about {time} where none is in the store{within}{without}")
-}
-
-/// Seconds in words.
-pub fn words(seconds: f64) -> String {
-    match seconds {
-        0.0..90.0 => format!("{seconds:.0} s"),
-        90.0..5400.0 => format!("{:.0} min", seconds / 60.0),
-        _ => format!("{:.1} h", seconds / 3600.0),
-    }
 }
 
 #[cfg(test)]

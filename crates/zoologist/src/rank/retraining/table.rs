@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::budget::words;
 use super::cost::Cost;
 use super::runs::{Ran, Runs};
 use super::variants::{Variant, progressive};
@@ -15,6 +14,7 @@ use crate::extract::training::Mode;
 use crate::layers::studies::{self, Study, StudyRow};
 use crate::rank::Error;
 use crate::rank::plan::Progress;
+use crate::rank::times::words;
 
 /// What was run.
 pub struct Table {

@@ -68,6 +68,8 @@ pub fn compared(
         schema: 1,
         skeleton: plan.skeleton,
         edge: plan.edge,
+        steps: plan.steps,
+        training_steps: plan.training_steps,
         answer: answer(&found, &control, &comparisons),
         choices,
         data: SearchedData {
@@ -168,6 +170,7 @@ fn comparisons(plan: &SearchPlan, searches: &[Made], shuffled: &[Made], alone: &
     let own: Vec<&Made> = shuffled.iter().collect();
     let by_chance = |_: usize, number: usize| mean_drawn(first, alone, number);
     all.extend(against("shuffled labels", "the mean of the drawn ones", plan, &own, alone, &by_chance));
+    all.extend(against_all("shuffled labels", &own, first, alone));
     all
 }
 
@@ -180,6 +183,7 @@ fn against_others(method: &str, plan: &SearchPlan, own: &[&Made], first: &Made, 
     let drawn = first.outcome.drawn.len();
     let mut all: Vec<Against> = vec![];
     all.extend(against(method, "the mean of the drawn ones", plan, own, alone, &by_chance));
+    all.extend(against_all(method, own, first, alone));
     if (1..=drawn).contains(&count) {
         let with = format!("the best on validation of {count} drawn ones, equal compute");
         all.extend(against(method, &with, plan, own, alone, &best));
@@ -254,6 +258,25 @@ fn against(
         interval: found.interval,
         over: if over_searches { "searches" } else { "trainings" },
         pairs: differences.len(),
+    })
+}
+
+/// Against all architectures that could have been drawn, of which the drawn ones are a sample: not in pairs, so that the
+/// interval counts what the luck of that draw does to its mean.
+fn against_all(method: &str, own: &[&Made], first: &Made, alone: &Trained) -> Option<Against> {
+    let means = |shots: &mut dyn Iterator<Item = &OneShot>| {
+        shots.map(|shot| mean(&alone.values(shot))).collect::<Option<Vec<f64>>>()
+    };
+    let found = means(&mut own.iter().map(|made| &made.outcome.found))?;
+    let drawn = means(&mut first.outcome.drawn.iter())?;
+    let apart = paired::apart(&found, &drawn)?;
+    Some(Against {
+        method: method.to_owned(),
+        with: "all that could be drawn, of which these are a sample".to_owned(),
+        difference: apart.mean,
+        interval: apart.interval,
+        over: "searches and drawn ones",
+        pairs: found.len() + drawn.len(),
     })
 }
 

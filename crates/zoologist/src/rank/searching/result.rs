@@ -18,6 +18,10 @@ pub struct ArchitectureSearch {
     pub skeleton: Skeleton,
     /// The edge of the pictures.
     pub edge: usize,
+    /// Steps of each search.
+    pub steps: usize,
+    /// Steps of each training alone.
+    pub training_steps: usize,
     /// What was chosen, and from what.
     pub choices: Vec<Choice>,
     /// The samples.
@@ -151,7 +155,7 @@ pub struct Control {
     pub alone: Option<f64>,
 }
 
-/// What a method found against something else: differences of accuracy in pairs.
+/// What a method found against something else: differences of accuracy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Against {
     /// The method, or `shuffled labels`.
@@ -162,9 +166,10 @@ pub struct Against {
     pub difference: f64,
     /// Its 95% interval by Student's t over what is paired; `None` of a single pair.
     pub interval: Option<[f64; 2]>,
-    /// What a pair is: `searches` or `trainings`.
+    /// What a pair is: `searches` or `trainings`; `searches and drawn ones` of a comparison that is not in pairs, whose
+    /// interval is Welch's.
     pub over: &'static str,
-    /// How many pairs.
+    /// How many pairs; of a comparison that is not in pairs, how many values there are on both sides.
     pub pairs: usize,
 }
 
