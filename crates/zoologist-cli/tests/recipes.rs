@@ -92,7 +92,8 @@ fn recipes_that_train_the_network_are_evaluated_and_compared_with_the_others() {
         assert!(!is_tuned || recipe[1..3] == ["last layer", "as they are"], "{recipe:?}");
         tuned += usize::from(is_tuned);
     }
-    assert!(tuned > 0, "{found:#}");
+    // Each way is drawn equally often, though there are many more recipes with heads.
+    assert!(tuned >= 8, "{tuned} {found:#}");
 }
 
 #[test]

@@ -129,6 +129,20 @@ impl Space {
         (0..DRAWS).map(|_| draw()).find(|architecture| self.allows(architecture))
     }
 
+    /// Every allowed architecture, the last choice changing fastest: for spaces small enough to be written down.
+    pub fn all(&self) -> Vec<Architecture> {
+        let mut found: Vec<Architecture> = vec![vec![]];
+        for choice in 0..self.choices.len() {
+            let options = (0..self.options(choice)).map(|option| option as u8);
+            found = found
+                .iter()
+                .flat_map(|start| options.clone().map(move |option| [&start[..], &[option]].concat()))
+                .collect();
+        }
+        found.retain(|architecture| self.allows(architecture));
+        found
+    }
+
     /// Every allowed architecture that differs in one choice, choice by choice.
     pub fn neighbours(&self, architecture: &[u8]) -> Vec<Architecture> {
         let mut found = Vec::with_capacity(self.choices.iter().map(|choice| choice.options.len() - 1).sum());
@@ -168,6 +182,7 @@ mod tests {
             assert!(space.allows(&drawn) && drawn != [1, 2]);
         }
         assert_eq!(space.neighbours(&[1, 1]), [vec![0, 1], vec![1, 0]]);
+        assert_eq!(space.all(), [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1]]);
         space.limits[0].most = -1.0;
         assert_eq!(space.check(&mut stream), Err(SpaceError::Narrow));
         assert_eq!(Space::of_sizes(&[]).check(&mut stream), Err(SpaceError::Empty));

@@ -239,10 +239,25 @@ impl<'a> Ground<'a> {
         Space { choices: self.choices.clone(), limits: vec![], excluded, only: None }
     }
 
+    /// A distribution that prefers nothing. What does not go together is never drawn, and most that is drawn with a way that
+    /// trains the network does not go together: such a way is more probable by so much that each way is drawn equally often.
+    pub fn even(&self) -> Distribution {
+        let space = self.space();
+        let mut even = Distribution::uniform(&space);
+        let mut allowed = vec![0.0; even.0[WAY].len()];
+        for recipe in space.all() {
+            allowed[usize::from(recipe[WAY])] += 1.0;
+        }
+        let weights: Vec<f64> = allowed.iter().map(|count| if *count > 0.0 { 1.0 / count } else { 0.0 }).collect();
+        let sum: f64 = weights.iter().sum();
+        even.0[WAY] = weights.iter().map(|weight| weight / sum).collect();
+        even
+    }
+
     /// Half of the probability goes to models by LogME, in units of its spread over the zoo; the other half is even, so that
-    /// a wrong score excludes nothing. All other factors are even.
+    /// a wrong score excludes nothing. All other factors are as in [`Ground::even`].
     pub fn prior(&self) -> Distribution {
-        let mut prior = Distribution::uniform(&self.space());
+        let mut prior = self.even();
         let known: Vec<f64> = self.logme.iter().copied().flatten().collect();
         let mean = known.iter().sum::<f64>() / known.len().max(1) as f64;
         let spread = (known.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / known.len().max(1) as f64).sqrt();

@@ -39,7 +39,7 @@ pub fn race(
     let table = table(ground, space)?;
     let judged = || table.values().map(|known| known.judged);
     let best = judged().fold(f64::NEG_INFINITY, f64::max);
-    let even = Distribution::uniform(space);
+    let even = ground.even();
     let mut standings = vec![];
     for &budget in budgets {
         let usual = best - table.get(&ground.usual()).map_or(f64::NAN, |known| known.judged);
@@ -75,7 +75,7 @@ pub fn race(
 
 /// Every recipe at every fidelity.
 fn table(ground: &Ground, space: &Space) -> Result<Table, Error> {
-    let (trained, heads): (Vec<_>, Vec<_>) = all(space).into_iter().partition(|recipe| finetunes(recipe));
+    let (trained, heads): (Vec<_>, Vec<_>) = space.all().into_iter().partition(|recipe| finetunes(recipe));
     let machinery = ground.at_once(trained.len());
     let known = |recipe: &Architecture| {
         let [low, middle] = [0, 1].map(|place| ground.evaluate_by(recipe, FIDELITIES[place], &machinery));
@@ -100,18 +100,4 @@ fn walked(table: &Table, method: Method, space: &Space, prior: &Distribution, se
         history.push(trial, value);
     }
     history
-}
-
-/// Every recipe that is allowed.
-fn all(space: &Space) -> Vec<Architecture> {
-    let mut found: Vec<Architecture> = vec![vec![]];
-    for choice in &space.choices {
-        let options = 0..choice.options.len() as u8;
-        found = found
-            .iter()
-            .flat_map(|start| options.clone().map(move |option| [&start[..], &[option]].concat()))
-            .collect();
-    }
-    found.retain(|recipe| space.allows(recipe));
-    found
 }
