@@ -40,6 +40,9 @@ use crate::zoo::{self, Access};
 use finetuning::Workers;
 use ground::Ground;
 
+/// What a search is called, for whoever watches: in quarters of a full evaluation.
+const SEARCH: &str = "search of a recipe";
+
 /// What to search, and how.
 #[derive(Debug, Clone)]
 pub struct RecipePlan {
@@ -78,14 +81,14 @@ pub fn run(
     let ground = Ground::of(plan, &zoo, access, &samples, Workers { machinery, progress })?;
     let (space, prior) = (ground.space(), ground.prior());
     let mut searcher = plan.method.searcher_from(&space, &prior, plan.seed, plan.budget);
-    let history = search(&ground, searcher.as_mut(), progress)?;
+    let history = search(&ground, searcher.as_mut(), plan.budget, progress)?;
     let learned = searcher.distribution().cloned();
     let (best, validation) = history.best().map(|(recipe, value)| (recipe.clone(), value)).ok_or(Error::NoRows)?;
     let judgement = ground.judged(&best)?;
-    let race = plan.compare.as_ref().map(|(budgets, seeds)| {
-        progress.phase("evaluating every recipe");
-        tournament::race(&ground, &space, &prior, budgets, *seeds, plan.seed)
-    });
+    let race = plan
+        .compare
+        .as_ref()
+        .map(|(budgets, seeds)| tournament::race(&ground, &space, &prior, budgets, *seeds, plan.seed, progress));
     let race = race.transpose()?;
     let refused =
         zoo.refused.iter().map(|refused| Skipped { path: show(&refused.path), reason: refused.reason.clone() });
@@ -121,14 +124,24 @@ pub fn run(
     Ok(found)
 }
 
-fn search(ground: &Ground, searcher: &mut dyn Searcher, progress: &dyn Progress) -> Result<History, Error> {
+fn search(
+    ground: &Ground,
+    searcher: &mut dyn Searcher,
+    budget: f64,
+    progress: &dyn Progress,
+) -> Result<History, Error> {
     let mut history = History::default();
+    let quarters = |amount: f64| (4.0 * amount).round() as usize;
+    progress.begin(SEARCH, 0, quarters(budget));
     while let Some(trial) = searcher.ask() {
         progress.phase(&format!("recipe {}: {}", history.0.len() + 1, ground.names(&trial.architecture).join(", ")));
-        let value = ground.evaluate(&trial.architecture, trial.fidelity)?;
+        let value = ground.evaluate(&trial.architecture, trial.fidelity);
+        progress.advance(SEARCH, quarters(trial.fidelity));
+        let value = value.inspect_err(|_| progress.end(SEARCH))?;
         searcher.tell(&trial, value);
         history.push(trial, value);
     }
+    progress.end(SEARCH);
     Ok(history)
 }
 

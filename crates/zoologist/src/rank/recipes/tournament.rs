@@ -8,6 +8,7 @@ use super::ground::{Ground, finetunes};
 use super::result::{Race, Standing};
 use crate::base::Seed;
 use crate::rank::Error;
+use crate::rank::plan::Progress;
 use crate::rank::side_by_side::side_by_side;
 use crate::search::{Architecture, Distribution, History, Method, Space};
 
@@ -15,6 +16,12 @@ use crate::search::{Architecture, Distribution, History, Method, Space};
 const METHODS: [&str; 5] = ["random", "top", "halving", "hyperband", "duel+halving"];
 /// The shares of a full evaluation that methods ask for.
 const FIDELITIES: [f64; 3] = [0.25, 0.5, 1.0];
+/// The same in quarters of a full evaluation.
+const QUARTERS: [usize; 3] = [1, 2, 4];
+/// What the evaluation of all recipes is called, for whoever watches.
+const OF_HEADS: &str = "every recipe with a head";
+/// See [`OF_HEADS`].
+const OF_NETWORKS: &str = "every recipe that trains";
 
 /// What is known of a recipe: right on validation at each fidelity, and on judged samples at the highest.
 struct Known {
@@ -35,8 +42,9 @@ pub fn race(
     budgets: &[f64],
     seeds: usize,
     seed: Seed,
+    progress: &dyn Progress,
 ) -> Result<Race, Error> {
-    let table = table(ground, space)?;
+    let table = table(ground, space, progress)?;
     let judged = || table.values().map(|known| known.judged);
     let best = judged().fold(f64::NEG_INFINITY, f64::max);
     let even = ground.even();
@@ -74,16 +82,29 @@ pub fn race(
 }
 
 /// Every recipe at every fidelity.
-fn table(ground: &Ground, space: &Space) -> Result<Table, Error> {
+fn table(ground: &Ground, space: &Space, progress: &dyn Progress) -> Result<Table, Error> {
     let (trained, heads): (Vec<_>, Vec<_>) = space.all().into_iter().partition(|recipe| finetunes(recipe));
     let machinery = ground.at_once(trained.len());
-    let known = |recipe: &Architecture| {
-        let [low, middle] = [0, 1].map(|place| ground.evaluate_by(recipe, FIDELITIES[place], &machinery));
+    let known = |name: &str, recipe: &Architecture| {
+        let evaluate = |place: usize| {
+            let value = ground.evaluate_by(recipe, FIDELITIES[place], &machinery);
+            progress.advance(name, QUARTERS[place]);
+            value
+        };
+        let [low, middle] = [evaluate(0)?, evaluate(1)?];
         let [high, judged] = ground.evaluate_and_judge(recipe, &machinery)?;
-        Ok(Known { validation: [low?, middle?, high], judged })
+        progress.advance(name, QUARTERS[2]);
+        Ok(Known { validation: [low, middle, high], judged })
     };
-    let of_heads = heads.par_iter().map(known).collect::<Result<Vec<Known>, Error>>()?;
-    let of_trained = side_by_side(trained.len(), machinery.jobs, |place| known(&trained[place]))?;
+    let begin = |name, count| progress.begin(name, 0, QUARTERS.iter().sum::<usize>() * count);
+    begin(OF_HEADS, heads.len());
+    let of_heads = heads.par_iter().map(|recipe| known(OF_HEADS, recipe)).collect::<Result<Vec<Known>, Error>>();
+    progress.end(OF_HEADS);
+    let of_heads = of_heads?;
+    begin(OF_NETWORKS, trained.len());
+    let of_trained = side_by_side(trained.len(), machinery.jobs, |place| known(OF_NETWORKS, &trained[place]));
+    progress.end(OF_NETWORKS);
+    let of_trained = of_trained?;
     Ok(heads.into_iter().zip(of_heads).chain(trained.into_iter().zip(of_trained)).collect())
 }
 
