@@ -5,9 +5,8 @@
 mod common;
 
 use std::fs;
-use std::process::Stdio;
 
-use common::{Fixture, children, signal, without_timing};
+use common::{Fixture, without_timing};
 use serde_json::Value;
 
 const SHORT: [&str; 15] = [
@@ -97,11 +96,7 @@ fn a_search_that_was_killed_ends_with_the_same_json_whatever_the_threads() {
     let mut whole = fixture.command(&[&SHORT[..], &["--drawn", "2", "--threads", "2"]].concat());
     let whole = common::Run::of(whole.env("ZOOLOGIST_CACHE", fixture.path("other")).output().unwrap()).json(0);
     for wait in [100, 200, 400, 700] {
-        let mut child = fixture.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(wait));
-        let below = children(child.id());
-        signal("KILL", &[vec![child.id()], below].concat());
-        child.wait().unwrap();
+        fixture.kill_after(&arguments, wait);
     }
     assert_eq!(without_timing(fixture.run(&arguments).json(0)), without_timing(whole));
 }

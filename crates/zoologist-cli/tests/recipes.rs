@@ -6,10 +6,7 @@ mod common;
 #[path = "tuning/models.rs"]
 mod models;
 
-use std::process::Stdio;
-use std::time::Duration;
-
-use common::{Fixture, Run, children, signal, without_timing};
+use common::{Fixture, Run, without_timing};
 use serde_json::Value;
 
 const SHORT: [&str; 7] = ["search", "recipe", "data", "--zoo", "zoo", "--quiet", "--json"];
@@ -103,11 +100,7 @@ fn a_search_that_was_killed_while_it_trained_ends_with_the_same_json() {
     let mut whole = fixture.command(&[&arguments[..11], &["9", "--threads", "2"]].concat());
     let whole = Run::of(whole.env("ZOOLOGIST_CACHE", fixture.path("other")).output().unwrap()).json(0);
     for wait in [200, 500, 900] {
-        let mut child = fixture.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(wait));
-        let below = children(child.id());
-        signal("KILL", &[vec![child.id()], below].concat());
-        child.wait().unwrap();
+        fixture.kill_after(&arguments, wait);
     }
     assert_eq!(without_timing(fixture.run(&arguments).json(0)), without_timing(whole));
 }

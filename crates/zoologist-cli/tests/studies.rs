@@ -7,10 +7,9 @@ mod common;
 mod models;
 
 use std::fs;
-use std::process::Stdio;
 use std::time::Instant;
 
-use common::{Fixture, children, signal, without_timing};
+use common::{Fixture, without_timing};
 use serde_json::Value;
 
 /// An encoder of three layers and some texts.
@@ -93,11 +92,7 @@ fn a_study_that_was_killed_again_and_again_ends_with_the_same_json() {
     let mut whole = fixture.command(&arguments);
     let whole = common::Run::of(whole.env("ZOOLOGIST_CACHE", fixture.path("other")).output().unwrap()).json(0);
     for wait in [150, 300, 600, 900, 1200] {
-        let mut child = fixture.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(wait));
-        let below = children(child.id());
-        signal("KILL", &[vec![child.id()], below].concat());
-        child.wait().unwrap();
+        fixture.kill_after(&arguments, wait);
     }
     let found = fixture.run(&arguments).json(0);
     assert_eq!(without_timing(found), without_timing(whole));

@@ -5,9 +5,9 @@ mod names;
 mod retraining;
 mod search;
 mod tuning;
+mod values;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -22,6 +22,7 @@ pub use search::{Amount, PathPerName, Search, SpaceName};
 pub use tuning::{Predict, TrainingOptions, Tune};
 
 use crate::limits::LimitOptions;
+use values::{duration, positive};
 
 /// Which pre-trained model should I use for my data? Answered without fine-tuning, with the evidence shown.
 #[derive(Parser)]
@@ -320,28 +321,6 @@ pub struct Score {
     /// Scale the features for TransRate first
     #[arg(long, value_name = "HOW")]
     pub normalize: Option<Normalization>,
-}
-
-/// A number above 0.
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|&number: &f64| number > 0.0 && number.is_finite())
-        .ok_or("give a number above 0".to_owned())
-}
-
-/// A time with its unit, as 90s, 30m or 1.5h.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a time with its unit, as 90s, 30m or 2h".to_owned();
-    let number = text.trim_end_matches(['s', 'm', 'h']);
-    let unit = match &text[number.len()..] {
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(wrong()),
-    };
-    let seconds = number.parse::<f64>().ok().filter(|number| *number > 0.0).map(|number| number * unit);
-    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(wrong)
 }
 
 /// Options of `stats`.

@@ -87,6 +87,15 @@ impl Fixture {
         preprocessing(&folder, "NCHW");
     }
 
+    /// Runs the program, and kills it and its workers after so many milliseconds.
+    pub fn kill_after(&self, arguments: &[&str], milliseconds: u64) {
+        let mut child = self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        let below = children(child.id());
+        signal("KILL", &[vec![child.id()], below].concat());
+        child.wait().unwrap();
+    }
+
     /// The program with its arguments, in this folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zoologist"));

@@ -1,7 +1,9 @@
-//! Times that are planned: how they are said, and how much of a budget is planned at all.
+//! Times that are planned: how they are said, how much of a budget is planned at all, and what a step is made of.
 
 /// The part of a budget that is planned; the rest is for what a machine does beside.
 pub const PLANNED: f64 = 0.85;
+/// The part of a training step that is the forward pass.
+pub const FORWARD: f64 = 1.0 / 3.0;
 
 /// Seconds in words.
 pub fn words(seconds: f64) -> String {

@@ -50,8 +50,6 @@ pub struct Tuning<'a> {
     pub rate: f64,
     /// Rows to learn from.
     pub learned: &'a [usize],
-    /// The part of a full training's steps.
-    pub part: f64,
     /// Rows whose classes are wanted.
     pub others: &'a [usize],
 }
@@ -81,8 +79,8 @@ pub struct Networks {
     /// Of the samples.
     digest: String,
     answers: Answers,
-    /// Steps of a full evaluation.
-    steps: usize,
+    /// Rows that a full evaluation learns from.
+    learned: usize,
     seed: Seed,
 }
 
@@ -111,7 +109,7 @@ impl Networks {
             files: samples.job.files.clone(),
             digest: samples.job.digest.clone(),
             answers: trained::answers(&samples.targets),
-            steps: (EPOCHS * samples.learned.len()).div_ceil(BATCH).max(LEAST_STEPS),
+            learned: samples.learned.len(),
             seed,
         };
         (found, refused)
@@ -172,9 +170,11 @@ impl Networks {
             Share::TopHalf => Way::Top((network.layers / 2).max(1)),
             Share::All => Way::Full,
         };
+        let full = (EPOCHS * self.learned).div_ceil(BATCH).max(LEAST_STEPS);
+        let part = tuning.learned.len() as f64 / self.learned as f64;
         let settings = Settings {
             learning_rate: Some(tuning.rate),
-            steps: Some(((tuning.part * self.steps as f64).round() as usize).max(1)),
+            steps: Some(((part * full as f64).round() as usize).max(1)),
             optimizer: Some(Optimizer::Adamw),
             batch: Some(BATCH),
             ..Settings::default()

@@ -222,21 +222,25 @@ impl<'a> Ground<'a> {
             let missing = depths.iter().enumerate().filter(|(_, features)| features.is_none());
             excluded.extend(missing.map(|(depth, _)| vec![(0, model as u8), (1, depth as u8)]));
         }
-        let Some(networks) = &self.networks else {
-            return Space { choices: self.choices.clone(), limits: vec![], excluded, only: None };
-        };
-        let rates = 0..RATES.len();
+        excluded.extend(self.networks.iter().flat_map(|networks| self.apart(networks)));
+        Space { choices: self.choices.clone(), limits: vec![], excluded, only: None }
+    }
+
+    /// What does not go together where networks are fine-tuned.
+    fn apart(&self, networks: &Networks) -> Vec<Vec<(usize, u8)>> {
+        let mut excluded = vec![];
         for number in 0..WAYS.len() {
             let way = |place: usize, option: usize| vec![(WAY, number as u8), (place, option as u8)];
             let is_head = number < HEADS;
-            excluded.extend(rates.clone().filter(|&rate| is_head != (rate < RATES_OF_HEADS)).map(|it| way(RATE, it)));
+            excluded
+                .extend((0..RATES.len()).filter(|&rate| is_head != (rate < RATES_OF_HEADS)).map(|it| way(RATE, it)));
             if !is_head {
                 excluded.extend((1..DEPTHS.len()).map(|depth| way(1, depth)));
                 excluded.extend((1..NORMALISATIONS.len()).map(|how| way(2, how)));
                 excluded.extend((0..self.features.len()).filter(|&it| !networks.has(it)).map(|it| way(0, it)));
             }
         }
-        Space { choices: self.choices.clone(), limits: vec![], excluded, only: None }
+        excluded
     }
 
     /// A distribution that prefers nothing. What does not go together is never drawn, and most that is drawn with a way that
@@ -352,8 +356,7 @@ impl<'a> Ground<'a> {
         let (hidden, rate) = match (WAYS[way], RATES[rate]) {
             (Way::Head { hidden }, rate) => (hidden, rate),
             (Way::FineTuned(share), rate) => {
-                let part = learned.len() as f64 / self.learned.len() as f64;
-                let tuning = Tuning { model, share, rate, learned, part, others };
+                let tuning = Tuning { model, share, rate, learned, others };
                 let Some(networks) = &self.networks else { return Ok(nothing()) };
                 let workers = Workers { machinery, ..self.workers };
                 return Ok(networks.predicted(&tuning, workers)?.unwrap_or_else(nothing));

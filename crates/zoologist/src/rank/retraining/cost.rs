@@ -7,9 +7,8 @@ use super::runs::{Runs, Timed};
 use super::variants::{How, Variant};
 use crate::extract::training::Mode;
 use crate::rank::Error;
+use crate::rank::times::FORWARD;
 
-/// The part of a training step that is the forward pass.
-const FORWARD: f64 = 1.0 / 3.0;
 /// Seconds of a linear head on features that need no network.
 const WITHOUT_NETWORK: f64 = 2.0;
 

@@ -3,22 +3,21 @@
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::{EVALUATED_ON, SHORT_LIST, SearchPlan, VALIDATED_ON, Work};
 use crate::base::Seed;
+use crate::extract::launch::Machinery;
 use crate::extract::training::{PathPer, SupernetOrder};
 use crate::rank::Error;
 use crate::rank::side_by_side::side_by_side;
-use crate::rank::times::{PLANNED, words};
+use crate::rank::times::{FORWARD, PLANNED, words};
 use crate::store::Key;
 
 /// Steps that are timed.
 const TIMED: usize = 12;
 /// Validation rows of the timed search.
 const TIMED_ROWS: usize = 64;
-/// The part of a training step that is the forward pass.
-const FORWARD: f64 = 1.0 / 3.0;
+/// Evaluations of paths for each step after the warm-up, where paths are drawn step by step: two after every ten.
+const EVALUATIONS: f64 = 0.2;
 /// What the checkups of a training alone add to its steps.
 const CHECKUPS: f64 = 1.0 / 6.0;
 /// Steps of a search at least.
@@ -27,7 +26,7 @@ const LEAST: usize = 20;
 const MOST: usize = 1_000_000;
 
 /// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 struct Timed {
     /// Seconds of one step.
     step: f64,
@@ -36,7 +35,6 @@ struct Timed {
 }
 
 /// How long everything takes that was asked for.
-#[derive(Debug, Clone)]
 struct Cost<'a> {
     plan: &'a SearchPlan,
     timed: Timed,
@@ -75,7 +73,7 @@ pub fn fitted(work: &Work, begun: Instant) -> Result<SearchPlan, Error> {
 
 fn planned(work: &Work, budget: Duration, begun: Instant) -> Result<usize, Error> {
     let machinery = work.machinery.for_trainings(work.plan.searches(), 0);
-    let timed = side_by_side(machinery.jobs, machinery.jobs, |place| timed(work, place))?;
+    let timed = side_by_side(machinery.jobs, machinery.jobs, |place| timed(work, place, &machinery))?;
     let mean = |of: fn(&Timed) -> f64| timed.iter().map(of).sum::<f64>() / timed.len() as f64;
     let samples = work.samples;
     let cost = Cost {
@@ -100,8 +98,7 @@ fn planned(work: &Work, budget: Duration, begun: Instant) -> Result<usize, Error
 }
 
 /// Times a few steps of even paths, in a worker like that of a search.
-fn timed(work: &Work, place: usize) -> Result<Timed, Error> {
-    let machinery = work.machinery.for_trainings(work.plan.searches(), 0);
+fn timed(work: &Work, place: usize, machinery: &Machinery) -> Result<Timed, Error> {
     let order = work.order(work.plan.methods[0], place);
     let validation = order.validation.iter().copied().take(TIMED_ROWS).collect();
     let order = SupernetOrder {
@@ -117,7 +114,7 @@ fn timed(work: &Work, place: usize) -> Result<Timed, Error> {
     };
     let begun = Instant::now();
     let threads = format!("{} {}", machinery.jobs, machinery.threads);
-    let made = work.searched(order, &format!("timing a step ({})", place + 1), &[("threads", &threads)], &machinery)?;
+    let made = work.searched(order, &format!("timing a step ({})", place + 1), &[("threads", &threads)], machinery)?;
     let seconds = made.0.seconds;
     Ok(Timed { step: seconds / TIMED as f64, start: (begun.elapsed().as_secs_f64() - seconds).max(0.0) })
 }
@@ -171,7 +168,7 @@ impl Cost<'_> {
         let [learned, validation, _] = self.rows;
         let learning = (1.0 - plan.warm_up) * plan.steps as f64;
         let evaluations = match plan.path_per {
-            PathPer::Step => 0.2 * learning,
+            PathPer::Step => EVALUATIONS * learning,
             PathPer::Epoch => learning / learned.div_ceil(plan.batch) as f64,
         };
         let evaluated = evaluations * EVALUATED_ON.min(validation) as f64;

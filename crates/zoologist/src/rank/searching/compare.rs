@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::result::{
     Against, Alone, Architecture, ArchitectureSearch, Control, Network, Search, SearchTiming, SearchedData,
 };
-use super::{Made, SearchPlan};
+use super::{Made, SearchPlan, VALIDATED_ON};
 use crate::base::Targets;
 use crate::extract::training::OneShot;
 use crate::rank::samples::TuningSamples;
@@ -75,7 +75,7 @@ pub fn compared(
         data: SearchedData {
             path: plan.data.clone(),
             learned: samples.learned.len(),
-            validation: samples.validation.len(),
+            validation: samples.validation.len().min(VALIDATED_ON),
             judged: samples.judged.len(),
             judged_on: samples.judged_on.clone(),
             classes,
